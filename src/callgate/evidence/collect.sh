@@ -1,0 +1,124 @@
+# Callgate's evidence collector: prints the state of this host on standard output, and changes nothing.
+# It writes no file, opens no connection and needs no root; what it may not read, it reports as refused.
+# Frame: "@file", "@command", the encoded output, "@exit", "@stderr" with the encoded complaint; "@done" ends it.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+LC_ALL=C
+export PATH LC_ALL
+seconds=${CALLGATE_SECONDS:-20}
+bytes=${CALLGATE_BYTES:-33554432}
+exec 3>&1
+
+if command -v base64 >/dev/null 2>&1; then encode() { base64; }; coding=base64
+elif command -v od >/dev/null 2>&1; then encode() { od -An -v -tx1; }; coding=hex
+else echo "@callgate 1 none"; echo "@done"; exit 0
+fi
+echo "@callgate 1 $coding"
+
+# One byte more than the limit tells the reader that there was more.
+if [ "$(printf abc | head -c 2 2>/dev/null)" = ab ]; then bound() { head -c "$1"; }
+else bound() { cat; }
+fi
+
+# "timeout -k" is not everywhere, and "timeout" itself is not either.
+if timeout -k 1 5 true >/dev/null 2>&1; then limited() { timeout -k 2 "$seconds" "$@"; }
+elif timeout 5 true >/dev/null 2>&1; then limited() { timeout "$seconds" "$@"; }
+else
+  limited() {
+    "$@" &
+    child=$!
+    (
+      waited=0
+      while [ "$waited" -lt "$seconds" ]; do
+        sleep 1
+        waited=$((waited + 1))
+        kill -0 "$child" || exit 0
+      done
+      kill "$child"
+      sleep 1
+      kill -9 "$child"
+    ) >/dev/null 2>&1 3>&- 6>&- 7>&- &
+    wait "$child"
+  }
+fi
+
+# take FILE COMMAND [ARGUMENT ...]: the output goes straight to 3, the exit codes come back on 7, stderr on 6.
+take() {
+  echo "@file $1"
+  shift
+  echo "@command $*"
+  if command -v "$1" >/dev/null 2>&1; then
+    complaint=$(
+      {
+        codes=$(
+          {
+            { limited "$@" </dev/null 2>&6 3>&- 6>&- 7>&-; echo "$?" >&7; } |
+              { bound "$((bytes + 1))" 3>&- 6>&- 7>&-; echo "bound=$?" >&7; } |
+              { encode >&3 3>&- 6>&- 7>&-; echo "encode=$?" >&7; }
+          } 7>&1
+        )
+        echo >&3
+        echo "@exit" $codes >&3
+      } 6>&1 | bound 2000 | tr -d "\000"
+    )
+    echo "@stderr"
+    printf "%s" "$complaint" | encode
+  else
+    echo "@missing"
+  fi
+}
+
+# keep FILE PATH: a file of the host as it is; one that does not exist is said to be absent.
+keep() {
+  if [ -e "$2" ] || [ -L "$2" ]; then take "$1" cat "$2"
+  elif [ -x "$(dirname "$2")" ] || [ ! -e "$(dirname "$2")" ]; then
+    echo "@file $1"
+    echo "@command cat $2"
+    echo "@absent"
+  else take "$1" cat "$2"
+  fi
+}
+
+take identity.txt sh -c "id -u; uname -srm; cat /etc/hostname 2>/dev/null || uname -n"
+take ip-addr.json ip -j addr
+take ip-route.json ip -j route show table all
+take ip6-route.json ip -6 -j route show table all
+take ip-rule.json ip -j rule
+if command -v ss >/dev/null 2>&1; then take ss.txt ss -H -tulnp
+elif command -v netstat >/dev/null 2>&1; then take netstat.txt netstat -tulnp
+fi
+for family in tcp tcp6 udp udp6; do keep "proc-net-$family.txt" "/proc/net/$family"; done
+take nft.json nft -j list ruleset
+take nft.txt nft list ruleset
+take iptables-save.txt iptables-save -c
+take ip6tables-save.txt ip6tables-save -c
+keep ip_tables_names.txt /proc/net/ip_tables_names
+keep ip6_tables_names.txt /proc/net/ip6_tables_names
+# The legacy tools may load modules on a host without legacy tables: asked only where the kernel lists some.
+if [ -s /proc/net/ip_tables_names ] || [ -n "$(cat /proc/net/ip_tables_names 2>/dev/null)" ]; then
+  take iptables-legacy-save.txt iptables-legacy-save -c
+fi
+if [ -n "$(cat /proc/net/ip6_tables_names 2>/dev/null)" ]; then take ip6tables-legacy-save.txt ip6tables-legacy-save -c; fi
+# "ipset" and "conntrack" load kernel modules: asked only where the kernel has them already.
+if [ -e /sys/module/ip_set ]; then take ipset-save.txt ipset save
+else echo "@file ipset-save.txt"; echo "@command ipset save"; echo "@absent"
+fi
+if [ -e /proc/sys/net/netfilter/nf_conntrack_max ]; then
+  take conntrack.txt sh -c "flows=\$(conntrack -L -p tcp && conntrack -L -p udp) || exit; \
+    echo \"\$flows\" | grep -E \"[sd]port=(2000|2443|5060|5061) \"; [ \$? -le 1 ]"
+fi
+# A dot in an interface's name is a slash in the key, as sysctl(8) prints it.
+take sysctl.txt sh -c "cd /proc/sys || exit; for key in net/ipv4/ip_forward net/ipv6/bindv6only \
+  net/netfilter/nf_conntrack_tcp_loose net/ipv4/conf/*/rp_filter net/ipv4/conf/*/route_localnet \
+  net/ipv4/conf/*/forwarding net/ipv6/conf/*/forwarding; do \
+  if value=\$(cat \"\$key\" 2>/dev/null); then echo \"\$(echo \"\$key\" | tr /. ./) = \$value\"; fi; done; true"
+if command -v firewall-cmd >/dev/null 2>&1; then
+  take firewalld-runtime.txt firewall-cmd --list-all-zones
+  take firewalld-permanent.txt firewall-cmd --permanent --list-all-zones
+fi
+if command -v ufw >/dev/null 2>&1; then take ufw-status.txt ufw status verbose; fi
+for path in /etc/iptables/rules.v4 /etc/iptables/rules.v6 /etc/sysconfig/iptables /etc/sysconfig/ip6tables \
+  /etc/nftables.conf /etc/sysconfig/nftables.conf /etc/nftables.d/*.nft /etc/default/ufw /etc/ufw/*.rules \
+  /etc/ufw/ufw.conf /etc/firewalld/firewalld.conf /etc/firewalld/direct.xml /etc/firewalld/*/*.xml; do
+  if [ -f "$path" ]; then take "${path#/}" cat "$path"; fi
+done
+echo "@done"

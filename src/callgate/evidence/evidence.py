@@ -1,0 +1,170 @@
+"""What a bundle proves: listeners, addresses, routes, sysctls, filtering. Parsed on demand, once.
+
+Every answer is either sound or a `NotDetermined`: a file that is missing, refused, cut short or not what its
+name says never reads as "nothing there".
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from callgate.errors import EvidenceError
+from callgate.evidence.bundle import Bundle
+from callgate.evidence.filtering import NOTHING, Filtering, names_address, read_nft, read_save
+from callgate.evidence.interfaces import InterfaceAddress, Route, read_addresses, read_routes
+from callgate.evidence.listener import Address, Family, Listener, Transport, union
+from callgate.evidence.netstat import read_netstat
+from callgate.evidence.proc_net import read_proc_net
+from callgate.evidence.ss import read_ss
+
+_DUMPS = ("nft.json", "iptables-save.txt", "ip6tables-save.txt")
+_LEGACY = {
+    "iptables-legacy-save.txt": "ip_tables_names.txt",
+    "ip6tables-legacy-save.txt": "ip6_tables_names.txt",
+}
+_RULE_TEXTS = (*_DUMPS, *_LEGACY, "nft.txt", "ipset-save.txt")
+_PROC_NET: tuple[tuple[str, Transport, Family], ...] = (
+    ("proc-net-tcp.txt", "tcp", 4),
+    ("proc-net-udp.txt", "udp", 4),
+    ("proc-net-tcp6.txt", "tcp", 6),
+    ("proc-net-udp6.txt", "udp", 6),
+)
+
+
+class Evidence:
+    """The state of one host, as its bundle proves it. Properties raise EvidenceError where it does not."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    @cached_property
+    def listeners(self) -> tuple[Listener, ...]:
+        """Every listening socket that any source in the bundle shows.
+
+        `ss` first, else `netstat`; the kernel's own lists add what these leave out, and stand in for them.
+        An empty list is believed only when the manifest vouches for it or the kernel's list agrees.
+        """
+        bundle = self.bundle
+        kernel = self._kernel_listeners()
+        for file, read in (("ss.txt", read_ss), ("netstat.txt", read_netstat)):
+            if file in bundle:
+                listeners = read(bundle.text(file), file)
+                if not listeners and bundle.by_hand and kernel is None:
+                    raise EvidenceError(file, "is empty, and no manifest says that it is complete")
+                return union(listeners, kernel or ())
+        if kernel is None:
+            # Asking for the file gives the reason: a tool that failed, or a bundle without it.
+            bundle.read("ss.txt")
+            raise EvidenceError("ss.txt", "is not in the bundle, and nothing stands in for it")
+        return kernel
+
+    def _kernel_listeners(self) -> tuple[Listener, ...] | None:
+        """All four lists of /proc/net, or None when the bundle does not have them all."""
+        found: list[Listener] = []
+        complete = True
+        for file, transport, family in _PROC_NET:
+            if file in self.bundle:
+                found.extend(read_proc_net(self.bundle.text(file), transport, family, file))
+            elif not (family == 6 and self.bundle.absent(file)):  # a kernel without IPv6 has no such list
+                complete = False
+        return tuple(found) if complete else None
+
+    @cached_property
+    def addresses(self) -> tuple[InterfaceAddress, ...]:
+        """Every address of every interface."""
+        return read_addresses(self.bundle.text("ip-addr.json"))
+
+    @cached_property
+    def routes(self) -> tuple[Route, ...]:
+        """The unicast routes of both families."""
+        routes = read_routes(self.bundle.text("ip-route.json"), "ip-route.json")
+        if "ip6-route.json" in self.bundle or not self.bundle.by_hand:
+            routes += read_routes(self.bundle.text("ip6-route.json"), "ip6-route.json")
+        return routes
+
+    @cached_property
+    def sysctls(self) -> dict[str, str]:
+        """The kernel parameters the bundle holds, by name."""
+        found: dict[str, str] = {}
+        for number, line in enumerate(self.bundle.text("sysctl.txt").splitlines(), 1):
+            key, equals, value = line.partition(" = ")
+            if not equals or not key.strip() or " " in key.strip():
+                raise EvidenceError("sysctl.txt", f"not a `key = value` line: {line[:80]!r}", number)
+            found[key.strip()] = value.strip()
+        if not found:
+            raise EvidenceError("sysctl.txt", "is empty")
+        return found
+
+    def forwards(self) -> bool:
+        """Whether the host forwards packets of either family between its interfaces.
+
+        Raises EvidenceError when no parameter tells; a host without IPv6 has none for it.
+        """
+        values = self.sysctls
+        switches = [
+            value
+            for key, value in values.items()
+            if key in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")
+            or (key.startswith(("net.ipv4.conf.", "net.ipv6.conf.")) and key.endswith(".forwarding"))
+        ]
+        if "net.ipv4.ip_forward" not in values:
+            raise EvidenceError("sysctl.txt", "does not tell net.ipv4.ip_forward")
+        if any(value not in ("0", "1", "2") for value in switches):
+            raise EvidenceError("sysctl.txt", "holds a forwarding value that is no number")
+        if "net.ipv6.conf.all.forwarding" not in values and self._has_ipv6():
+            raise EvidenceError("sysctl.txt", "does not tell net.ipv6.conf.all.forwarding")
+        return any(value != "0" for value in switches)
+
+    def _has_ipv6(self) -> bool:
+        return any(entry.address.version == 6 for entry in self.addresses)
+
+    @cached_property
+    def filtering(self) -> Filtering:
+        """What the firewall dumps hold, all taken together.
+
+        With a manifest every dump must be sound, or its absence explained by the kernel. In a bundle made by
+        hand a missing dump counts as empty, which errs towards "exposed"; at least one must be there.
+        """
+        total = NOTHING
+        present = [file for file in (*_DUMPS, *_LEGACY) if file in self.bundle]
+        if self.bundle.by_hand and not present:
+            raise EvidenceError(_DUMPS[0], "is not in the bundle, nor is any other firewall dump")
+        for file in _DUMPS:
+            if file in self.bundle or (not self.bundle.by_hand and not self._explained(file)):
+                text = self.bundle.text(file)
+                # iptables-save prints nothing at all when no table exists.
+                if text or file == "nft.json":
+                    total += read_nft(text, file) if file == "nft.json" else read_save(text, file)
+        for file, names in _LEGACY.items():
+            if file in self.bundle:
+                total += read_save(self.bundle.text(file), file)
+            elif (
+                not self.bundle.by_hand
+                and not self.bundle.absent(names)
+                and self.bundle.text(names).strip()
+            ):
+                self.bundle.read(file)
+        return total
+
+    def _explained(self, file: str) -> bool:
+        """`nft` shows every nf_tables table: without iptables tools nothing is missing from the picture."""
+        record = self.bundle.manifest.files.get(file) if self.bundle.manifest else None
+        return record is not None and record.state == "tool missing" and file != "nft.json"
+
+    def rules_name(self, address: Address) -> bool:
+        """Whether some rule or set names this very address; a dump that cannot be read names nothing."""
+        texts = []
+        for file in _RULE_TEXTS:
+            if file in self.bundle:
+                texts.append(self.bundle.text(file))
+        return names_address(texts, address)
+
+    def assumptions(self) -> tuple[str, ...]:
+        """What reading this bundle took for granted."""
+        if not self.bundle.by_hand:
+            return ()
+        said = ["the bundle has no manifest: each file is taken as complete"]
+        missing = [file for file in _DUMPS if file not in self.bundle]
+        if missing:
+            said.append(f"not in the bundle, taken as empty: {', '.join(missing)}")
+        return tuple(said)

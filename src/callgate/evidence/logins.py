@@ -1,0 +1,71 @@
+"""One ssh login per host: a private ssh_config that shares each connection, and ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+_OPTIONS = """\
+Host *
+  ControlMaster auto
+  ControlPath {folder}/%C
+  ControlPersist 60
+  ServerAliveInterval 5
+  ServerAliveCountMax 3
+"""
+
+
+class SharedLogins:
+    """Makes ssh_config files that add a ControlPath to the user's own; `close` ends the logins it shared.
+
+    testinfra asks for ControlMaster but names no ControlPath, so that nothing is shared without this.
+    Host keys are checked as the user's configuration says; nothing prompts (BatchMode).
+    """
+
+    def __init__(self) -> None:
+        # A socket's path is limited to 107 bytes (unix(7)): a long TMPDIR will not do.
+        base = tempfile.gettempdir()
+        self._folder = Path(tempfile.mkdtemp(prefix="callgate-", dir=base if len(base) < 30 else "/tmp"))  # noqa: S108
+        self._configs: dict[str | None, Path] = {}
+
+    def config(self, own: str | None = None) -> Path:
+        """The path of an ssh_config that includes `own` (a path), or else the user's and the system's."""
+        if own not in self._configs:
+            if own is None:
+                included = [Path.home() / ".ssh" / "config", Path("/etc/ssh/ssh_config")]
+            else:
+                included = [Path(own).expanduser().absolute()]
+            lines = ["BatchMode yes", *(f'Include "{path}"' for path in included if path.exists())]
+            path = self._folder / f"config{len(self._configs)}"
+            path.write_text("\n".join(lines) + "\n" + _OPTIONS.format(folder=self._folder))
+            path.chmod(0o600)
+            self._configs[own] = path
+        return self._configs[own]
+
+    def close(self) -> None:
+        """End every shared login and remove the files."""
+        if not self._folder.exists():
+            return
+        for entry in self._folder.iterdir():
+            if entry.is_socket():
+                with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                    subprocess.run(
+                        ["ssh", "-F", os.devnull, "-o", f"ControlPath={entry}", "-O", "exit", "shared"],
+                        capture_output=True,
+                        timeout=5,
+                        check=False,
+                    )
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> SharedLogins:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,83 @@
+"""Reads `ss -H -tulnp` (iproute2; also with -e, and with the header line)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from ipaddress import IPv4Address, ip_address
+
+from callgate.errors import EvidenceError
+from callgate.evidence.listener import Address, Family, Listener, Process, Transport, unmapped
+
+_LINE = re.compile(
+    r"(?P<transport>tcp|udp)\s+(?P<state>LISTEN|UNCONN)\s+\d+\s+\d+\s+"
+    r"(?P<local>\S+):(?P<port>\d{1,5})\s+(?P<peer>\S+):\*(?P<rest>(?:\s.*)?)\s*"
+)
+_SPELLED_OUT = re.compile(r"^\w+\s+\w+\s+\d+\s+\d+\s+(?:\S+\s+)?0\.0\.0\.0(?:%\S+)?:", re.MULTILINE)
+_USERS = re.compile(r'\("([^"]{0,64})",pid=(\d{1,10}),fd=\d+\)')
+_STATES = {"tcp": "LISTEN", "udp": "UNCONN"}
+
+
+def read_ss(text: str, file: str = "ss.txt") -> tuple[Listener, ...]:
+    """Read every listening socket.
+
+    An IPv6 wildcard shows as `*` when it takes IPv4 too and as `[::]` when it does not, since iproute2 4.17.
+    Older ones print `[::]` for both, and `*` for an IPv4 wildcard; nothing but an `0.0.0.0` in the output tells
+    the new form from the old, and without it the doubt is kept (`v6only` None).
+    Raises EvidenceError with the line that is not understood.
+    """
+    # Only the new form spells the IPv4 wildcard out, as a local address or as a peer.
+    spelled_out = _SPELLED_OUT.search(text) is not None
+    listeners = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or (number == 1 and line.startswith("Netid ")):
+            continue
+        found = _LINE.fullmatch(line)
+        if found is None or _STATES[found["transport"]] != found["state"] or int(found["port"]) > 65535:
+            raise EvidenceError(file, f"not a line of `ss -H -tulnp`: {line[:80]!r}", number)
+        listener = _listener(found, line)
+        if listener is None:
+            raise EvidenceError(file, f"no address: {found['local'][:60]!r}", number)
+        if listener.address is None and listener.socket_family == 6 and not spelled_out:
+            listener = replace(listener, v6only=_told(found["rest"]))
+        listeners.append(listener)
+    return tuple(listeners)
+
+
+def _listener(found: re.Match[str], line: str) -> Listener | None:
+    transport: Transport = "tcp" if found["transport"] == "tcp" else "udp"
+    host, _, device = found["local"].partition("%")
+    if host.startswith("[") and device.endswith("]"):  # [fe80::1%eth0]
+        host, device = host + "]", device.removesuffix("]")
+    family: Family = 6
+    address: Address | None = None
+    v6only: bool | None = None
+    if host == "*":
+        v6only = False
+    elif host in ("[::]", "::"):
+        told = _told(found["rest"])
+        v6only = True if told is None else told
+    else:
+        try:
+            address = ip_address(host.strip("[]"))
+        except ValueError:
+            return None
+        family = 4 if isinstance(address, IPv4Address) else 6
+        address = None if host == "0.0.0.0" else unmapped(address)  # noqa: S104 - read, not bound
+    processes = tuple(dict.fromkeys(Process(name, int(pid)) for name, pid in _USERS.findall(found["rest"])))
+    return Listener(
+        transport=transport,
+        socket_family=family,
+        address=address,
+        port=int(found["port"]),
+        device=device or None,
+        v6only=v6only,
+        processes=processes,
+        line=line.strip(),
+    )
+
+
+def _told(rest: str) -> bool | None:
+    """What `ss -e` says outright."""
+    found = re.search(r"\sv6only:([01])\b", rest)
+    return None if found is None else found[1] == "1"

@@ -98,12 +98,12 @@ def host_key(host: Host) -> str:
     spec = getattr(backend, "host", None)
     if isinstance(spec, str) or spec is None:
         user = getattr(backend, "user", None)
-        name, port = backend.hostname, None
+        name, port = str(backend.hostname), None
     else:
         user, name, port = spec.user, spec.name, spec.port
     if ":" in name:
         name = f"[{name}]"
-    key = f"{backend.NAME}://" + (f"{user}@" if user else "") + name + (f":{port}" if port else "")
+    key: str = f"{backend.NAME}://" + (f"{user}@" if user else "") + name + (f":{port}" if port else "")
     return key + ("?sudo=true" if backend.sudo else "")
 
 

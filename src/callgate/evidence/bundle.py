@@ -166,9 +166,7 @@ def bundle_of(host: str, time: datetime, collector_version: str, taken: Iterable
         if one.file == "identity.txt" and sound:
             first = one.output.split(b"\n")[0]
             user_id = int(first) if first.isdigit() and len(first) < 12 else None
-    manifest = Manifest(
-        host=host, time=time, collector_version=collector_version, user_id=user_id, files=records
-    )
+    manifest = Manifest(host=host, time=time, collector_version=collector_version, user_id=user_id, files=records)
     files[MANIFEST] = manifest.model_dump_json(indent=1).encode() + b"\n"
     return Bundle(host, files)
 

@@ -138,11 +138,7 @@ class Evidence:
         for file, names in _LEGACY.items():
             if file in self.bundle:
                 total += read_save(self.bundle.text(file), file)
-            elif (
-                not self.bundle.by_hand
-                and not self.bundle.absent(names)
-                and self.bundle.text(names).strip()
-            ):
+            elif not self.bundle.by_hand and not self.bundle.absent(names) and self.bundle.text(names).strip():
                 self.bundle.read(file)
         return total
 
@@ -152,12 +148,8 @@ class Evidence:
         return record is not None and record.state == "tool missing" and file != "nft.json"
 
     def rules_name(self, address: Address) -> bool:
-        """Whether some rule or set names this very address; a dump that cannot be read names nothing."""
-        texts = []
-        for file in _RULE_TEXTS:
-            if file in self.bundle:
-                texts.append(self.bundle.text(file))
-        return names_address(texts, address)
+        """Whether some rule or set names this very address. Raises EvidenceError for a dump that was changed."""
+        return names_address([self.bundle.text(file) for file in _RULE_TEXTS if file in self.bundle], address)
 
     def assumptions(self) -> tuple[str, ...]:
         """What reading this bundle took for granted."""

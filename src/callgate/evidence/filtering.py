@@ -103,8 +103,7 @@ def _translates(expressions: Any) -> bool:
     if not isinstance(expressions, list):
         return True
     return any(
-        not isinstance(expression, dict) or any(key in expression for key in _TRANSLATING)
-        for expression in expressions
+        not isinstance(expression, dict) or any(key in expression for key in _TRANSLATING) for expression in expressions
     )
 
 

@@ -23,7 +23,7 @@ def read_ss(text: str, file: str = "ss.txt") -> tuple[Listener, ...]:
 
     An IPv6 wildcard shows as `*` when it takes IPv4 too and as `[::]` when it does not, since iproute2 4.17.
     Older ones print `[::]` for both, and `*` for an IPv4 wildcard; nothing but an `0.0.0.0` in the output tells
-    the new form from the old, and without it the doubt is kept (`v6only` None).
+    the new form from the old. Without it `[::]` may take IPv4 (`v6only` None), and `*` is read as both families.
     Raises EvidenceError with the line that is not understood.
     """
     # Only the new form spells the IPv4 wildcard out, as a local address or as a peer.
@@ -38,7 +38,7 @@ def read_ss(text: str, file: str = "ss.txt") -> tuple[Listener, ...]:
         listener = _listener(found, line)
         if listener is None:
             raise EvidenceError(file, f"no address: {found['local'][:60]!r}", number)
-        if listener.address is None and listener.socket_family == 6 and not spelled_out:
+        if listener.v6only and not spelled_out:
             listener = replace(listener, v6only=_told(found["rest"]))
         listeners.append(listener)
     return tuple(listeners)

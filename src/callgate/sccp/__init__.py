@@ -1,1 +1,1 @@
-""
+"""SCCP ("Skinny"), sans-IO: bytes in, meaning out; no sockets."""

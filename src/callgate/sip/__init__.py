@@ -1,1 +1,1 @@
-""
+"""SIP, sans-IO: builds requests and recognises responses; no sockets."""

@@ -1,0 +1,1 @@
+"""How the controls are verified: one file a family, one short function a control."""

@@ -1,0 +1,129 @@
+"""A host under audit: its connection, its names, its evidence, and what the site says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from ipaddress import ip_address
+
+from testinfra.host import Host
+
+from callgate.audit.plan import AuditPlan
+from callgate.baseline.site import AccountedListener
+from callgate.errors import CollectionError
+from callgate.evidence.backends import host_key, host_name
+from callgate.evidence.bundle import Bundle
+from callgate.evidence.evidence import Evidence
+from callgate.evidence.interfaces import InterfaceAddress
+from callgate.evidence.listener import Address, Listener
+
+
+class Target:
+    """One host under audit. `evidence` raises CollectionError when the host gave none."""
+
+    def __init__(self, host: Host, plan: AuditPlan, collected: Bundle | CollectionError | None) -> None:
+        """`collected` is None where the baseline judges from outside."""
+        self.host = host
+        self.plan = plan
+        self.uri = host_key(host)
+        self.name = host_name(host)
+        self._collected = collected
+
+    @property
+    def live(self) -> bool:
+        """Whether there is a machine behind it that can be probed and asked."""
+        return str(self.host.backend.NAME) != "bundle"
+
+    @property
+    def from_outside(self) -> bool:
+        """Whether the host is judged without evidence, by probes alone."""
+        return self._collected is None
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What was collected. Raises CollectionError when nothing could be."""
+        if isinstance(self._collected, CollectionError):
+            raise self._collected
+        if self._collected is None:
+            raise CollectionError(self.uri, "no evidence is collected: the baseline judges from outside")
+        return Evidence(self._collected)
+
+    def assumptions(self) -> tuple[str, ...]:
+        """What the verdicts on this host take for granted."""
+        own = self.evidence.assumptions() if isinstance(self._collected, Bundle) else ()
+        return (*self.plan.assumptions, *own)
+
+    @property
+    def expected(self) -> tuple[str, ...] | None:
+        """The services meant to run here; None when the site does not say."""
+        return self.plan.site.expected_on(self.uri, self.name)
+
+    @property
+    def accounted(self) -> tuple[AccountedListener, ...]:
+        """The listeners somebody answers for here."""
+        return self.plan.site.accounted_on(self.uri, self.name)
+
+    def probed_addresses(self) -> tuple[Address, ...]:
+        """Where a vantage probes this host: as the site says, else every address that is not local to a link.
+
+        Without evidence it is the name the host is reached by, if that is an address. Raises NotDetermined.
+        """
+        entries = self.plan.site.entries(self.uri, self.name)
+        given = tuple(address for entry in entries for address in entry.addresses)
+        if given:
+            return given
+        if self.from_outside:
+            try:
+                return (ip_address(self.name),)
+            except ValueError:
+                text = "the site file names no addresses of it, and its name is none"
+                raise CollectionError(self.uri, text) from None
+        return tuple(dict.fromkeys(entry.address for entry in self.evidence.addresses if _reachable(entry)))
+
+    def confining_interfaces(self) -> frozenset[str]:
+        """Interfaces behind which only trusted networks lie: as the site says, or as addresses and routes show."""
+        named = frozenset(self.plan.site.voice_interfaces)
+        return named | {name for name in self._interfaces() if self._leads_to_trusted_only(name)}
+
+    def _interfaces(self) -> set[str]:
+        return {entry.interface for entry in self.evidence.addresses}
+
+    def _leads_to_trusted_only(self, name: str) -> bool:
+        site = self.plan.site
+        networks = [entry.network for entry in self.evidence.addresses if entry.interface == name]
+        # The kernel's own local, broadcast and link-local routes say nothing of what lies behind.
+        networks += [
+            route.destination
+            for route in self.evidence.routes
+            if name in route.interfaces and route.table != "local" and not route.destination.is_multicast
+        ]
+        networks = [network for network in networks if not network.is_link_local]
+        return bool(networks) and all(
+            any(network.version == one.version and network.subnet_of(one) for one in site.trusted)  # type: ignore[arg-type]
+            for network in networks
+        )
+
+    def confined(self, listener: Listener) -> bool:
+        """Whether the binding alone keeps strangers away: loopback, or a device that leads to trusted networks.
+
+        A bind address is no protection: Linux answers on any interface for any of its addresses.
+        """
+        if listener.loopback:
+            return not self._loopback_is_routed()
+        return listener.device is not None and listener.device in self.confining_interfaces()
+
+    def _loopback_is_routed(self) -> bool:
+        """Whether a translation could send strangers to 127.0.0.1 (route_localnet)."""
+        evidence = self.evidence
+        if not any(key.endswith(".route_localnet") and value != "0" for key, value in evidence.sysctls.items()):
+            return False
+        return evidence.filtering.translates
+
+
+def _reachable(entry: InterfaceAddress) -> bool:
+    return not (entry.address.is_loopback or entry.address.is_link_local or entry.address.is_multicast)
+
+
+def show_listeners(listeners: Sequence[Listener]) -> str:
+    """The evidence lines of some listeners, one a line."""
+    return "\n".join(listener.line for listener in listeners)

@@ -1,0 +1,237 @@
+"""The site file: what is true of one place. Which networks are trusted, what runs there, who looks from where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from callgate.baseline.network import PRIVATE_NETWORKS, HostAddress, Trusted
+from callgate.baseline.service import CATALOGUE, Ports, Protocol, Service, ServiceName
+from callgate.baseline.source import Source, read_source, validate
+from callgate.baseline.waiver import Line, Waiver
+from callgate.errors import FileMistakes, Mistake
+from callgate.evidence.listener import Address, Listener, Transport
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+class ServiceChange(_Strict):
+    """What differs from the catalogue's service of that name, or a service of the site's own.
+
+    `true` and `false` stand for `{judged: true}` and `{judged: false}`.
+    """
+
+    judged: bool = True
+
+    title: Line | None = None
+    application: Protocol | None = None
+    transport: Transport | None = None
+    port: Ports | None = None
+    tls: bool | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_switch(cls, value: Any) -> Any:
+        return {"judged": value} if isinstance(value, bool) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "boolean"}, handler.resolve_ref_schema(handler(core))]}
+
+
+def _protected(value: Any) -> Any:
+    """`true` means both, `false` neither."""
+    return (("sccp", "sip") if value else ()) if isinstance(value, bool) else value
+
+
+_PROTOCOLS_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "boolean"}, {"type": "array", "items": {"enum": ["sccp", "sip"]}}]}
+)
+
+
+def _port_and_transport(value: Any) -> Any:
+    port, slash, transport = str(value).partition("/")
+    if not slash or transport not in ("tcp", "udp"):
+        raise ValueError("a port with its transport, like 22/tcp, is expected")
+    return {"port": port, "transport": transport}
+
+
+class _Port(_Strict):
+    port: Ports
+    transport: Transport
+
+
+class AccountedListener(_Strict):
+    """A listener somebody answers for: its port, and the process that should hold it."""
+
+    port: Annotated[_Port, BeforeValidator(_port_and_transport), WithJsonSchema({"type": "string"})]
+    process: Line | None = None
+    reason: Line | None = None
+
+    def covers(self, listener: Listener) -> bool:
+        """Whether the port is this one's, whatever process holds it."""
+        return listener.transport == self.port.transport and listener.port in self.port.port
+
+
+class Vantage(_Strict):
+    """A host to probe from: a testinfra URI, with a POSIX shell and python3 there."""
+
+    name: Line
+    host: Line
+    side: Literal["trusted", "stranger"]
+
+
+class Phone(_Strict):
+    """A phone of the site that must keep its service."""
+
+    name: Line
+    application: Literal["sccp", "sip"] = "sccp"
+    address: HostAddress | None = None
+
+
+class HostEntry(_Strict):
+    """What differs for the hosts whose name matches the entry's pattern."""
+
+    addresses: tuple[HostAddress, ...] = ()
+    """Where the host is probed; without it, its own addresses as the evidence shows them."""
+    expected: tuple[ServiceName, ...] | None = None
+    listeners: tuple[AccountedListener, ...] = ()
+
+
+class Site(_Strict):
+    """One site. Only `trusted` is needed; without a site file private address space is trusted."""
+
+    trusted: Trusted
+    tls_only: Annotated[tuple[Literal["sccp", "sip"], ...], BeforeValidator(_protected), _PROTOCOLS_SCHEMA] = ()
+    """The protocols that may be offered over TLS alone; `true` means both."""
+    expected: tuple[ServiceName, ...] | None = None
+    """The services this site means to run; None when the site does not say."""
+    services: dict[ServiceName, ServiceChange] = Field(default_factory=dict)
+    """Services moved, added (`h323: true`) or dropped (`sccp: false`)."""
+    listeners: tuple[AccountedListener, ...] = ()
+    """Other listeners somebody answers for."""
+    voice_interfaces: tuple[Line, ...] = ()
+    """Interfaces that only trusted networks lie behind."""
+    vantages: tuple[Vantage, ...] = ()
+    auditor: Literal["trusted", "stranger", "none"] | None = None
+    """On which side the auditor's own machine stands (`none`: it does not probe); without it, its address tells."""
+    phones: tuple[Phone, ...] = ()
+    hosts: dict[Line, HostEntry] = Field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
+
+    def trusts(self, address: Address) -> bool:
+        """Whether an address lies in a trusted network."""
+        return any(address in network for network in self.trusted)
+
+    def wants_tls(self, service: Service) -> bool:
+        """Whether this service may be offered over TLS only."""
+        return service.application in self.tls_only
+
+    def entries(self, uri: str, name: str) -> tuple[HostEntry, ...]:
+        """The entries whose pattern matches a host, in file order."""
+        return tuple(
+            entry for pattern, entry in self.hosts.items() if fnmatchcase(name, pattern) or fnmatchcase(uri, pattern)
+        )
+
+    def expected_on(self, uri: str, name: str) -> tuple[str, ...] | None:
+        """The services meant to run on a host: its own entry's, else the site's."""
+        for entry in self.entries(uri, name):
+            if entry.expected is not None:
+                return entry.expected
+        return self.expected
+
+    def accounted_on(self, uri: str, name: str) -> tuple[AccountedListener, ...]:
+        """The listeners somebody answers for on a host."""
+        own = tuple(listener for entry in self.entries(uri, name) for listener in entry.listeners)
+        return own + self.listeners
+
+    def judged(self, names: Sequence[str]) -> tuple[Service, ...]:
+        """The services to judge: those named (by a baseline), as the site moves, adds and drops them."""
+        judged: dict[str, Service] = {name: CATALOGUE[name] for name in names}
+        for name, change in self.services.items():
+            if change.judged:
+                judged[name] = _changed(name, CATALOGUE.get(name), change)
+            else:
+                judged.pop(name, None)
+        return tuple(judged.values())
+
+
+DEFAULT_SITE = Site(trusted=PRIVATE_NETWORKS)
+DEFAULT_SITE_ASSUMPTION = (
+    "no site file: private address space (RFC 1918, RFC 4193, link-local) is taken as trusted, all else as strangers"
+)
+
+
+def load_site(path: Path) -> Site:
+    """Read and check a site file. Raises FileMistakes with every mistake in it."""
+    source = read_source(path)
+    site = validate(source, Site)
+    if mistakes := list(_inconsistencies(source, site)):
+        raise FileMistakes(mistakes)
+    return site
+
+
+class WaiverFile(_Strict):
+    """A file that holds waivers alone."""
+
+    waivers: tuple[Waiver, ...]
+
+
+def load_waivers(path: Path) -> tuple[Waiver, ...]:
+    """Read a file that holds `waivers:` alone. Raises FileMistakes with every mistake in it."""
+    return validate(read_source(path), WaiverFile).waivers
+
+
+def _changed(name: str, base: Service | None, change: ServiceChange) -> Service:
+    values = base.model_dump(exclude={"port"}) | {"port": base.port} if base else {"name": name, "title": name}
+    keys = change.model_fields_set - {"judged"}
+    given = {key: value for key in keys if (value := getattr(change, key)) is not None}
+    return Service(**{**values, **given})
+
+
+def _inconsistencies(source: Source, site: Site) -> list[Mistake]:
+    """What the shape alone does not show: names nothing knows, phones nobody trusts."""
+    mistakes = []
+    names = {*CATALOGUE, *site.services}
+    for name, change in site.services.items():
+        if name in CATALOGUE:
+            continue
+        lacking = [key for key in ("application", "transport", "port") if getattr(change, key) is None]
+        if not change.model_fields_set - {"judged"}:
+            text = f"no service is called {name!r}; known: {', '.join(CATALOGUE)}"
+            mistakes.append(source.mistake(("services", name), text))
+        elif lacking:
+            text = f"a service of the site's own needs {', '.join(lacking)}"
+            mistakes.append(source.mistake(("services", name), text))
+    places: list[tuple[tuple[str | int, ...], Sequence[str] | None]] = [(("expected",), site.expected)]
+    places += [(("hosts", pattern, "expected"), entry.expected) for pattern, entry in site.hosts.items()]
+    for location, expected in places:
+        for index, name in enumerate(expected or ()):
+            if name not in names or not site.services.get(name, ServiceChange()).judged:
+                why = "the site drops it" if name in names else f"known: {', '.join(sorted(names))}"
+                mistakes.append(source.mistake((*location, index), f"no service {name!r} is judged; {why}"))
+    for index, phone in enumerate(site.phones):
+        if phone.address is not None and not site.trusts(phone.address):
+            text = f"{phone.name} stands in no trusted network ({phone.address}): it would be locked out"
+            mistakes.append(source.mistake(("phones", index, "address"), text))
+    vantages = [vantage.name for vantage in site.vantages]
+    for index, name in enumerate(vantages):
+        if name in vantages[:index]:
+            mistakes.append(source.mistake(("vantages", index, "name"), f"{name!r} names two vantages"))
+    return sorted(mistakes, key=lambda mistake: mistake.line)

@@ -1,0 +1,103 @@
+"""The command line. Each command's code is imported when it is called: `callgate --help` loads click alone."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from callgate import __version__
+from callgate.errors import CallgateError, FileMistakes, NotDetermined
+
+_COMMANDS = {
+    "audit": ("callgate.cli.audit", "audit"),
+    "baseline": ("callgate.cli.baseline", "baseline"),
+    "collect": ("callgate.cli.collect", "collect"),
+    "completion": ("callgate.cli.completion", "completion"),
+    "lab": ("callgate.cli.lab", "lab"),
+}
+_SUMMARIES = {
+    "audit": "Audit hosts against a baseline.",
+    "baseline": "List, show and check baselines, sites and waivers.",
+    "collect": "Collect a host's evidence into a bundle.",
+    "completion": "Print the shell's completion script.",
+    "lab": "Real test hosts in network namespaces.",
+}
+
+EXIT_CODES = """\b
+Exit codes:
+  0  everything holds or is waived
+  1  something fails
+  2  usage, baseline or site file is wrong
+  3  nothing fails, but something could not be determined"""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports each only when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The names of the commands."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _SUMMARIES[name]) for name in self.list_commands(ctx)])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+@click.version_option(__version__, prog_name="callgate")
+def cli() -> None:
+    """Prove that a VoIP call-control host is closed to strangers and open to its phones.
+
+    \b
+    Examples:
+      callgate audit                                this machine, baseline voip-core
+      callgate audit ssh://root@pbx1 --site site.yaml --junit report.xml
+      callgate collect ssh://pbx1 --out pbx1/       evidence now, verdicts later:
+      callgate audit bundle://pbx1/
+      callgate lab demo                             the story, on real hosts in namespaces
+    """
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one clear line on stderr, never a traceback."""
+    try:
+        result: Any = cli.main(prog_name="callgate", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("callgate: interrupted: nothing is certain", err=True)
+        sys.exit(3)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except FileMistakes as error:
+        for mistake in error.mistakes:
+            click.echo(str(mistake), err=True)
+        sys.exit(2)
+    except NotDetermined as error:
+        click.echo(f"callgate: {error}", err=True)
+        sys.exit(3)
+    except CallgateError as error:
+        click.echo(f"callgate: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        # The reader of a pipe went away, like `| head`: not an error of the audit's, but its end was not seen.
+        sys.stderr.close()
+        sys.exit(3)
+    sys.exit(result if isinstance(result, int) else 0)

@@ -42,7 +42,7 @@ def test_trusted_networks_are_answered(
     if not families:
         pytest.skip(f"{service.title} is neither offered nor expected here")
     attest("\n".join(str(one) for one in answers.of(service, "trusted")))
-    locked_out, doubtful = not_answered(target, service, answers, families)
+    locked_out, doubtful = not_answered(service, answers, families)
     assert not locked_out, f"phones get no answer from {service.title}: {locked_out[0]}"
     if doubts := answers.doubts("trusted") + doubtful:
         raise NotDetermined("; ".join(doubts))

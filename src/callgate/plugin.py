@@ -26,9 +26,6 @@ from callgate.baseline.site import Site
 from callgate.errors import FileMistakes, NotDetermined, UsageMistake
 from callgate.evidence.backends import host_uri, register_backends
 from callgate.evidence.evidence import Evidence
-from callgate.report.json_report import json_bytes
-from callgate.report.atomic import write_atomically
-from callgate.report.junit import write_junit
 from callgate.report.outcome import Outcome, Verdict
 
 control = pytest.mark.control
@@ -155,22 +152,16 @@ def pytest_runtest_makereport(
     if SESSION not in item.config.stash or control_id(item) is None or host is None:
         return report
     audit = item.config.stash[SESSION]
-    verdict, _ = note_phase(item, call)
-    if verdict is Verdict.FAIL and (waived := _judge(audit, item, host)).verdict is Verdict.WAIVED:
-        report.outcome = "skipped"
-        report.wasxfail = waived.message
-        report.longrepr = None
-    elif verdict is Verdict.ERROR:
-        report.longrepr = report.longrepr if call.when == "call" and not _expected(call) else str(call.excinfo.value)  # type: ignore[union-attr]
-        verdict = Verdict.ERROR
-    report.callgate_verdict = Verdict.WAIVED if hasattr(report, "wasxfail") else verdict
+    verdict, message = note_phase(item, call)
+    if verdict is Verdict.FAIL and (judged := _judge(audit, item, host)).verdict is Verdict.WAIVED:
+        verdict = Verdict.WAIVED
+        report.outcome, report.wasxfail, report.longrepr = "skipped", judged.message, None
+    elif call.excinfo is not None and isinstance(call.excinfo.value, NotDetermined):
+        report.longrepr = message  # what is merely not known needs no traceback
+    vars(report)["callgate_verdict"] = verdict
     if call.when == "teardown":
         audit.add(_judge(audit, item, host))
     return report
-
-
-def _expected(call: pytest.CallInfo[None]) -> bool:
-    return call.excinfo is not None and isinstance(call.excinfo.value, NotDetermined)
 
 
 def _judge(audit: AuditSession, item: pytest.Item, host: Host) -> Outcome:
@@ -193,6 +184,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if SESSION not in config.stash or config.option.collectonly:
         return
+    # Imported here: pytest loads this plugin in every project of its environment.
+    from callgate.report.atomic import write_atomically
+    from callgate.report.json_report import json_bytes
+    from callgate.report.junit import write_junit
+
     report = config.stash[SESSION].report()
     if junit := config.getoption("--audit-junit"):
         write_junit(report, Path(junit))

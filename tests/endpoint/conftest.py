@@ -134,9 +134,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         pytest.skip("the openssl command is missing")
     folder = tmp_path_factory.mktemp("certificate")
     made, key = folder / "certificate.pem", folder / "key.pem"
+    subject = ["-subj", "/CN=callgate-test", "-days", "2"]
+    key_kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     subprocess.run(
-        [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        + ["-days", "2", "-subj", "/CN=callgate-test", "-keyout", str(key), "-out", str(made)],
+        [openssl, "req", "-x509", *key_kind, *subject, "-keyout", str(key), "-out", str(made)],
         check=True,
         capture_output=True,
         timeout=30,

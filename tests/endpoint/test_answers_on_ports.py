@@ -66,6 +66,11 @@ def ssh(connection: socket.socket) -> None:
     until_closed(connection)
 
 
+def end_at_once(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_WR)
+    until_closed(connection)
+
+
 def close_at_once(connection: socket.socket) -> None:
     connection.close()
 
@@ -107,7 +112,8 @@ def test_an_sccp_server_answers(serve: Serve, loopback: str) -> None:
         (until_closed, "connected, then silence for 0.6 s"),
         (http, "connected, then 47 bytes that are no answer: b'HTTP/1.1 400 Bad Request"),
         (ssh, "connected, then 40 bytes that are no answer: b'SSH-2.0-OpenSSH_9.2p1 Debian-2+d' ..."),
-        (close_at_once, "connected, then closed by the peer"),
+        (end_at_once, "connected, then closed by the peer"),
+        (close_at_once, "connected, then "),  # RST if our bytes come after the close, else EOF
         (reset_at_once, "connected, then RST"),
         (reset_on_data, "connected, then RST"),
         (acknowledge_twice, "connected, then 24 bytes that are no answer"),

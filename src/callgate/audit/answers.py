@@ -78,7 +78,9 @@ class Answers:
     def doubts(self, side: Side) -> list[str]:
         """Why the vantages of a side may not be relied on."""
         return [
-            f"{name}: {self._failures[name]}" for name, its_side in self._sides if its_side == side and name in self._failures
+            f"{name}: {self._failures[name]}"
+            for name, its_side in self._sides
+            if its_side == side and name in self._failures
         ]
 
     def turned_away(self, service: Service) -> str:

@@ -70,7 +70,5 @@ class AccountedFor:
 def unaccounted(accounts: AccountedFor, listeners: Iterable[Listener]) -> list[Listener]:
     """The listeners that no service claims and nobody answers for."""
     return [
-        listener
-        for listener in listeners
-        if not accounts.of_service(listener) and not accounts.entries_for(listener)
+        listener for listener in listeners if not accounts.of_service(listener) and not accounts.entries_for(listener)
     ]

@@ -31,7 +31,7 @@ def must_answer(target: Target, service: Service) -> frozenset[Family]:
 
 
 def not_answered(
-    target: Target, service: Service, answers: Answers, families: frozenset[Family]
+    service: Service, answers: Answers, families: frozenset[Family]
 ) -> tuple[list[Measurement], list[str]]:
     """Who was locked out, and what stayed open: per family, one answered address is enough for a phone."""
     locked_out: list[Measurement] = []

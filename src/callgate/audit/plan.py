@@ -33,9 +33,7 @@ class AuditPlan:
         return () if self.site_path else (DEFAULT_SITE_ASSUMPTION,)
 
 
-def make_plan(
-    baseline: str | None = None, site: Path | None = None, waiver_files: Sequence[Path] = ()
-) -> AuditPlan:
+def make_plan(baseline: str | None = None, site: Path | None = None, waiver_files: Sequence[Path] = ()) -> AuditPlan:
     """Load what the options name.
 
     Raises UsageMistake for a baseline that is not found, FileMistakes with the mistakes of all files together.

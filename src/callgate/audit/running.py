@@ -37,7 +37,9 @@ class _Conduct:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             lines = [line for line in str(report.longreprtext).splitlines() if line.strip()]
-            self.broken.append(f"{report.nodeid or 'checks'}: {lines[-1].removeprefix('E').strip() if lines else 'broken'}")
+            self.broken.append(
+                f"{report.nodeid or 'checks'}: {lines[-1].removeprefix('E').strip() if lines else 'broken'}"
+            )
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

@@ -43,8 +43,9 @@ def _asserted(text: str) -> str:
 
 def outcome_of(item: pytest.Item, host: str, control: str, service: str | None) -> Outcome:
     """The one outcome of a finished check: the worst of its phases."""
-    phases = item.stash.get(PHASES, [])
-    attested = "\n".join(item.stash.get(ATTESTED, []))
+    phases = item.stash[PHASES]
+    lines: list[str] = item.stash.get(ATTESTED, [])
+    attested = "\n".join(lines)
     order = (Verdict.ERROR, Verdict.FAIL, Verdict.SKIP, Verdict.PASS)
     verdict, message, _ = min(phases, key=lambda phase: order.index(phase[0]))
     if verdict is Verdict.PASS:

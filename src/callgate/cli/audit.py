@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from callgate.cli import EXIT_CODES
-from callgate.errors import UsageMistake
 
 if TYPE_CHECKING:
     from callgate.report.outcome import AuditReport
@@ -32,7 +31,9 @@ Examples:
 {EXIT_CODES}"""
 )
 @click.argument("hosts", nargs=-1, metavar="[HOST...]")
-@click.option("--baseline", metavar="NAME|FILE", default="voip-core", show_default=True, help="Baseline to hold them to.")
+@click.option(
+    "--baseline", metavar="NAME|FILE", default="voip-core", show_default=True, help="Baseline to hold them to."
+)
 @click.option("--site", type=_EXISTING, help="Site file: trusted networks, services, vantages, waivers.")
 @click.option("--waivers", type=_EXISTING, multiple=True, help="File with waivers; may be repeated.")
 @click.option(

@@ -27,7 +27,9 @@ def list_baselines() -> None:
         click.echo(f"{loaded.id:20} {len(loaded.controls):3} controls  {loaded.title}")
 
 
-@baseline.command(epilog="\b\nExamples:\n  callgate baseline show voip-core\n  callgate baseline show ./ours.yaml --json")
+@baseline.command(
+    epilog="\b\nExamples:\n  callgate baseline show voip-core\n  callgate baseline show ./ours.yaml --json"
+)
 @click.argument("name", default="voip-core")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def show(name: str, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import click
 from click.shell_completion import get_completion_class
 
 
-@click.command(epilog='\b\nExample:\n  callgate completion bash > ~/.local/share/bash-completion/completions/callgate')
+@click.command(epilog="\b\nExample:\n  callgate completion bash > ~/.local/share/bash-completion/completions/callgate")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print the completion script of a SHELL."""

@@ -29,7 +29,7 @@ def collecting(hosts: int) -> Iterator[Report]:
     )
     task = bar.add_task("collecting", total=hosts)
 
-    def done(key: str, result: Bundle | CollectionError) -> None:
+    def done(_key: str, result: Bundle | CollectionError) -> None:
         if isinstance(result, CollectionError):
             bar.console.print(Text(str(result)))
         bar.advance(task)

@@ -47,7 +47,7 @@ class Answer(StrEnum):
     may be down or the way to it broken."""
     FILTERED = "filtered"
     """TCP only: nothing came back. Closed to this vantage. Does not prove where packets were dropped, be it at the
-    target, on the way or at the vantage itself, nor that the host is up."""
+    target (a listener with a full queue drops too), on the way or at the vantage, nor that the host is up."""
     NO_REPLY = "no-reply"
     """UDP only: nothing came back. Proves nothing: a server may ignore what it was asked."""
     NO_ROUTE = "no-route"

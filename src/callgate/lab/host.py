@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface
@@ -24,6 +25,9 @@ Addresses = Mapping[str, tuple[IPv4Interface | IPv6Interface, ...]]
 
 Call = Literal["connect", "keepalive", "keepalive-tls", "options-udp", "options-tcp"]
 """What `LabHost.dial` says to the other side; see `callgate.lab.dial`."""
+
+ADDRESSED_WITHIN: Final = 5.0
+"""Seconds until IPv6 neighbours must be able to find a host (usually 0.005)."""
 
 _DIAL: Final = Path(__file__).with_name("dial.py")
 
@@ -79,6 +83,29 @@ class LabHost:
         """Run lines of ip(8) (addresses, links, routes) in the host's network; pids in them are this process's."""
         command = ["nsenter", "--target", str(self.pid), "--net", "--", "ip", "-batch", "-"]
         self._finish(self._start(command, stdin=subprocess.PIPE), command, batch, 10, check=True)
+
+    def wait_addressed(self) -> None:
+        """Wait until neighbours can find the host's IPv6 addresses; raises LabError after `ADDRESSED_WITHIN` seconds.
+
+        An address is not answered for before its solicited-node group (RFC 4291, 2.7.1) is joined, and Linux joins it
+        when the carrier's change has gone through a work queue: up to a second after the link went up.
+        """
+        groups = {
+            f"{interface} ff0200000000000000000001ff{int(own.ip) & 0xFFFFFF:06x}"
+            for interface, all_own in self.addresses.items()
+            for own in all_own
+            if own.version == 6
+        }
+        deadline = time.monotonic() + ADDRESSED_WITHIN
+        while True:
+            with open(f"/proc/{self.pid}/net/igmp6", encoding="ascii") as table:
+                joined = {" ".join(line.split()[1:3]) for line in table}
+            if groups <= joined:
+                return
+            if time.monotonic() > deadline:
+                missing = ", ".join(sorted(groups - joined))
+                raise LabError(f"{self.name}: not joined within {ADDRESSED_WITHIN:g} s: {missing}")
+            time.sleep(0.002)
 
     def run(
         self, argv: Sequence[str], *, stdin: str | None = None, timeout: float = 10, check: bool = True

@@ -103,6 +103,8 @@ class Lab:
             stranger = pool.submit(self.stranger.configure, _addressing(STRANGER) + _default_route("eth1"))
             trusted.result()
             stranger.result()
+        for host in self._hosts:
+            host.wait_addressed()
 
     def _host(self, name: str, addresses: Addresses, settings: dict[str, str]) -> LabHost:
         host = LabHost(name, addresses, self.directory / name, settings)
@@ -117,6 +119,7 @@ def _addressing(addresses: Addresses) -> str:
             nodad = " nodad" if address.version == 6 else ""
             lines.append(f"address add {address} dev {interface}{nodad}")
         lines.append(f"link set {interface} up")
+    lines += [f"link show dev {interface}" for interface in addresses]  # newer kernels then settle the carrier at once
     return "\n".join(lines) + "\n"
 
 

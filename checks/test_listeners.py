@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from callgate.audit.answers import Answers
-from callgate.audit.exposure import bindings, evidence_lines, listening, unconfined, why_closed, why_open
+from callgate.audit.exposure import bindings, evidence_lines, listening, unconfined, why_closed, why_let_in, why_open
 from callgate.audit.listeners import AccountedFor, unaccounted
 from callgate.audit.target import Target
 from callgate.baseline.service import Service
@@ -26,7 +26,7 @@ def test_service_listens_for_trusted_networks_only(
     found = listening(target, service)
     attest(evidence_lines(found) or f"nothing listens on {service.ports}")
     open_to_all = unconfined(target, found)
-    exposed = why_open(target, open_to_all)
+    exposed = why_open(target, open_to_all) or why_let_in(service, open_to_all, answers)
     assert not exposed, f"strangers reach {service.title}: {exposed}"
     if open_to_all:
         attest(why_closed(target, service, open_to_all, answers))
@@ -61,7 +61,7 @@ def test_every_listener_is_accounted_for(
 ) -> None:
     accounts = AccountedFor.of(target, services, parameters["accounted"])
     beyond = unconfined(target, target.evidence.listeners)
-    attest(evidence_lines(beyond) or "nothing listens beyond this host")
+    attest(evidence_lines(beyond) or "nothing listens to strangers")
     wrong = accounts.held_by_another(beyond)
     assert not wrong, f"held by another process than the one accounted for: {'; '.join(wrong)}"
     loose = unaccounted(accounts, beyond)
@@ -77,12 +77,14 @@ def test_every_listener_is_accounted_for(
 
 @control("LSN-05")
 def test_nothing_is_translated_or_forwarded(target: Target, attest: Callable[[str], None]) -> None:
-    forwards = target.evidence.forwards()
-    if not forwards:
-        attest("forwarding is off for both families")
-    translates = target.evidence.filtering.translates if forwards or target.evidence.listeners else False
-    if translates:
+    filtering, forwards = target.evidence.filtering, target.evidence.forwards()
+    networks = target.networks()
+    attest(f"forwarding is {'on' if forwards else 'off'}; {filtering.rules} rules are loaded")
+    assert not (forwards and filtering.nothing_filtered and len(networks) > 1), (
+        f"strangers are forwarded to whatever lies behind: no firewall rule is loaded at all, "
+        f"and the host forwards between {', '.join(networks)}"
+    )
+    if filtering.translates:
         raise NotDetermined("rules translate or redirect packets; where to, this version does not weigh")
     if forwards:
-        raise NotDetermined("the host forwards packets; what lies behind it, this version does not weigh")
-    attest("no rule translates or redirects")
+        raise NotDetermined("the host forwards packets; what the rules let through, this version does not weigh")

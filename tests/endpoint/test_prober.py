@@ -172,6 +172,6 @@ def test_a_probe_that_meets_itself_proves_nothing(monkeypatch: pytest.MonkeyPatc
             super().__init__(family, kind)
             self.bind(("127.0.0.1", port))
 
-    monkeypatch.setattr(prober.socket, "socket", Bound)
+    monkeypatch.setattr(socket, "socket", Bound)
     (seen,) = prober.run([order(port, "tcp" if kind is socket.SOCK_STREAM else "udp", b"?")])
     assert (seen["outcome"], seen["detail"]) == ("error", "EADDRINUSE")

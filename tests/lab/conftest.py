@@ -47,7 +47,7 @@ def unprivileged() -> Script:
     nobody = (require_tool("setpriv"), "--reuid=65534", "--regid=65534", "--clear-groups")
     if run_python("import callgate", *nobody).returncode != 0:
         pytest.skip("user 65534 cannot read this checkout or its Python, or this user namespace has no such user")
-    return lambda text: run_python(text, *nobody)
+    return lambda text, *before: run_python(text, *nobody, *before)
 
 
 @pytest.fixture

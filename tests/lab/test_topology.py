@@ -5,8 +5,8 @@ import time
 import pytest
 
 from callgate.errors import LabError
-from callgate.lab.pytest_fixtures import require
 from callgate.lab.availability import lab_unavailable
+from callgate.lab.pytest_fixtures import require
 from callgate.lab.sccp import start_sccp
 from callgate.lab.topology import PBX, STRANGER, TRUSTED, Lab
 
@@ -70,8 +70,11 @@ def test_a_spoofed_trusted_source_meets_the_reverse_path_filter(rp_filter: int, 
     )
     with Lab(rp_filter=rp_filter) as lab:
         lab.stranger.run(["ip", "address", "add", "192.168.1.77/32", "dev", "lo"])
+        lab.stranger.dial("connect", "203.0.113.10", 9)  # ARP first: the filter drops a request from that source too
         lab.stranger.run(["python3", "-c", send])
-        names, values = (line.split() for line in lab.pbx.run(["grep", "^TcpExt", "/proc/net/netstat"]).stdout.splitlines())
+        names, values = (
+            line.split() for line in lab.pbx.run(["grep", "^TcpExt", "/proc/net/netstat"]).stdout.splitlines()
+        )
         assert (int(values[names.index("IPReversePathFilter")]) > 0) is dropped
 
 

@@ -167,9 +167,10 @@ def measure(target: Target, ssh_config: str | None = None) -> Answers:
             failures[vantage.name] = result
             continue
         seen = _measured(vantage.name, vantage.side, wanted, result)
-        measurements += seen
         if misplaced := _misplaced(target, vantage.side, seen):
             failures[vantage.name] = misplaced
+        else:
+            measurements += seen
     if here := _from_here(target):
         own = _exchanges(target, here)
         observations = run_here([one for _, one in own])

@@ -15,6 +15,9 @@ from callgate.errors import NotDetermined
 from callgate.evidence.listener import Listener
 
 
+LINE_SHOWN = 160
+
+
 def listening(target: Target, service: Service) -> tuple[Listener, ...]:
     """The sockets on the service's ports."""
     return tuple(listener for listener in target.evidence.listeners if service.claims(listener))
@@ -26,15 +29,19 @@ def unconfined(target: Target, listeners: Iterable[Listener]) -> tuple[Listener,
 
 
 def bindings(listeners: Sequence[Listener]) -> str:
-    """The listeners in words, like `2000/tcp (asterisk, pid 911) on every IPv4 address`."""
-    shown = [f"{listener.endpoint} on {listener.binding}" for listener in listeners[:6]]
-    more = f" and {len(listeners) - 6} more" if len(listeners) > 6 else ""
+    """The listeners in words, like `2000/tcp (asterisk) on every IPv4 address`."""
+    where: dict[str, list[str]] = {}
+    for listener in listeners:
+        where.setdefault(listener.endpoint, []).append(listener.binding)
+    shown = [f"{endpoint} on {', '.join(dict.fromkeys(places))}" for endpoint, places in list(where.items())[:6]]
+    more = f" and {len(where) - 6} more" if len(where) > 6 else ""
     return "; ".join(shown) + more
 
 
 def evidence_lines(listeners: Sequence[Listener]) -> str:
-    """The listeners as the host's tools printed them, one a line."""
-    return "\n".join(listener.line for listener in listeners)
+    """The listeners as the host's tools printed them, one a line, without padding and shortened."""
+    lines = [" ".join(listener.line.split()) for listener in listeners]
+    return "\n".join(line if len(line) <= LINE_SHOWN else line[:LINE_SHOWN] + " ..." for line in lines)
 
 
 def why_open(target: Target, listeners: Sequence[Listener]) -> str | None:
@@ -42,6 +49,12 @@ def why_open(target: Target, listeners: Sequence[Listener]) -> str | None:
     if listeners and target.evidence.filtering.nothing_filtered:
         return f"{bindings(listeners)}, and no firewall rule is loaded at all"
     return None
+
+
+def why_let_in(service: Service, listeners: Sequence[Listener], answers: Answers) -> str | None:
+    """The probe by which a stranger got to these sockets, or None."""
+    answered = answers.answered(service, "stranger")
+    return f"{bindings(listeners)}, and a stranger was let in: {answered[0]}" if listeners and answered else None
 
 
 def why_closed(target: Target, service: Service, listeners: Sequence[Listener], answers: Answers) -> str:

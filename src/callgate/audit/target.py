@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from ipaddress import ip_address
 
@@ -85,6 +84,14 @@ class Target:
         named = frozenset(self.plan.site.voice_interfaces)
         return named | {name for name in self._interfaces() if self._leads_to_trusted_only(name)}
 
+    def networks(self) -> tuple[str, ...]:
+        """The networks the host has addresses in, each with its interface, like `192.168.1.0/24 (eth0)`."""
+        return tuple(
+            dict.fromkeys(
+                f"{entry.network} ({entry.interface})" for entry in self.evidence.addresses if _reachable(entry)
+            )
+        )
+
     def _interfaces(self) -> set[str]:
         return {entry.interface for entry in self.evidence.addresses}
 
@@ -122,8 +129,3 @@ class Target:
 
 def _reachable(entry: InterfaceAddress) -> bool:
     return not (entry.address.is_loopback or entry.address.is_link_local or entry.address.is_multicast)
-
-
-def show_listeners(listeners: Sequence[Listener]) -> str:
-    """The evidence lines of some listeners, one a line."""
-    return "\n".join(listener.line for listener in listeners)

@@ -44,9 +44,9 @@ class NsenterBackend(BaseBackend):
         super().__init__(name, *args, **kwargs)
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
-        """Run a shell command inside the process's network, mount and process-id namespaces."""
+        """Run a shell command inside the process's network, mount, process-id and host-name namespaces."""
         return self.run_local(
-            "nsenter --target %s --net --mount --pid -- /bin/sh -c %s",
+            "nsenter --target %s --net --mount --pid --uts -- /bin/sh -c %s",
             self.process,
             self.get_command(command, *args),
         )

@@ -70,8 +70,8 @@ class Listener:
 
     @property
     def endpoint(self) -> str:
-        """Transport and port with the process, like `2000/tcp (asterisk, pid 911)`."""
-        who = ", ".join(f"{process.name}, pid {process.pid}" for process in self.processes[:3])
+        """Transport and port with the processes, like `2000/tcp (asterisk)`."""
+        who = ", ".join(dict.fromkeys(process.name for process in self.processes))
         return f"{self.port}/{self.transport}" + (f" ({who})" if who else "")
 
 

@@ -1,6 +1,6 @@
 """What a plain client sees at an address; a program, run on a lab host by `LabHost.dial`.
 
-    dial.py connect|keepalive|keepalive-tls|options-udp|options-tcp ADDRESS PORT SECONDS
+    dial.py connect|keepalive|keepalive-tls|options-udp|options-tcp|options-tls ADDRESS PORT SECONDS
 
 Prints `{"result": ..., "answer": HEX}`. Standard library only, started with `-I -S`.
 """
@@ -38,9 +38,9 @@ def dial(call: str, address: str, port: int, seconds: float) -> tuple[str, bytes
             return "connected", b""
         try:
             sock.settimeout(max(0.001, deadline - time.monotonic()))
-            stream = _unverified_tls(sock) if call == "keepalive-tls" else sock
-            stream.sendall(KEEPALIVE if call.startswith("keepalive") else options(sock, call[-3:]))
-            return _answer(stream, call, deadline)
+            with _unverified_tls(sock) if call.endswith("-tls") else sock as stream:
+                stream.sendall(KEEPALIVE if call.startswith("keepalive") else options(stream, call[-3:]))
+                return _answer(stream, call, deadline)
         except ConnectionRefusedError:  # UDP: the ICMP error comes with the first read
             return "refused", b""
         except TimeoutError:

@@ -23,7 +23,7 @@ from callgate.lab.service import Service
 Addresses = Mapping[str, tuple[IPv4Interface | IPv6Interface, ...]]
 """Interface name to its addresses, like `{"eth0": (192.168.1.10/24, fd00:1::10/64)}`."""
 
-Call = Literal["connect", "keepalive", "keepalive-tls", "options-udp", "options-tcp"]
+Call = Literal["connect", "keepalive", "keepalive-tls", "options-udp", "options-tcp", "options-tls"]
 """What `LabHost.dial` says to the other side; see `callgate.lab.dial`."""
 
 ADDRESSED_WITHIN: Final = 5.0

@@ -74,13 +74,15 @@ def start_kamailio(
     run.mkdir()
     command = ["kamailio", "-f", str(configuration), "-P", str(directory / "pid"), "-w", str(run), "-Y", str(run)]
     service = host.spawn([*command, "-m", "32", "-M", "4", "-E", "-DD"], log=directory / "log", name="kamailio")
-    waiting = list(transports)
+    calls: dict[str, Call] = {"udp": "options-udp", "tcp": "options-tcp"}
+    waiting = [(calls[transport], port) for transport in transports]
+    if certificate is not None:
+        waiting.append(("options-tls", SIP_TLS))
 
     def answers() -> bool:
         while waiting:
-            call: Call = "options-udp" if waiting[0] == "udp" else "options-tcp"
-            dialled = host.dial(call, addresses[0], port, timeout=0.3)
-            if not dialled.answer.startswith(b"SIP/2.0 200 "):
+            call, at = waiting[0]
+            if not host.dial(call, addresses[0], at, timeout=0.3).answer.startswith(b"SIP/2.0 200 "):
                 return False
             del waiting[0]
         return True
@@ -116,6 +118,7 @@ def _configuration(
     if certificate is not None:
         lines += [
             'loadmodule "tls.so"',
+            'modparam("tls", "tls_method", "TLSv1.2+")',
             f'modparam("tls", "certificate", "{certificate.certificate}")',
             f'modparam("tls", "private_key", "{certificate.key}")',
         ]

@@ -1,0 +1,196 @@
+"""Every control, on a real host on which it fails and on one on which it passes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from callgate.cli.lab import apply_firewall, start_servers, write_site
+from callgate.lab.certificate import self_signed
+from callgate.lab.pytest_fixtures import require_tool
+from callgate.lab.sccp import start_sccp
+from callgate.lab.topology import Lab
+
+pytestmark = pytest.mark.lab
+
+Verdicts = dict[str, dict[str | None, str]]
+"""Control to service (None for a check without one) to verdict."""
+
+
+def audit(lab: Lab, more_site: str = "", *, options: Sequence[str] = ()) -> tuple[int, Verdicts]:
+    site = write_site(lab)
+    site.write_text(site.read_text(encoding="utf-8") + more_site, encoding="utf-8")
+    command = [sys.executable, "-m", "callgate", "audit", lab.pbx.uri, "--site", str(site), "--json", "-", *options]
+    done = subprocess.run(command, capture_output=True, timeout=60)
+    assert done.stdout, done.stderr.decode()
+    report = json.loads(done.stdout)
+    assert report["exit_code"] == done.returncode
+    verdicts: Verdicts = defaultdict(dict)
+    for outcome in report["hosts"][0]["outcomes"]:
+        verdicts[outcome["control"]][outcome["service"]] = outcome["verdict"]
+    return done.returncode, verdicts
+
+
+def only(verdicts: dict[str | None, str], verdict: str) -> set[str | None]:
+    return {service for service, its in verdicts.items() if its == verdict}
+
+
+def test_exposed_pbx_fails_for_each_service_it_offers(pbx_lab: Lab) -> None:
+    code, verdicts = audit(pbx_lab)
+    offered = {"sccp", "sip-udp", "sip-tcp"}
+    assert code == 1
+    assert only(verdicts["LSN-01"], "fail") == offered
+    assert only(verdicts["ANS-01"], "fail") == offered
+    assert only(verdicts["ANS-02"], "pass") == offered
+
+
+def test_usual_remedy_leaves_sccp_and_sip_over_tcp_open(pbx_lab: Lab) -> None:
+    require_tool("iptables")
+    apply_firewall(pbx_lab.pbx, "usual")
+    code, verdicts = audit(pbx_lab)
+    assert code == 1
+    # sip-udp too: IPv6 is untouched.
+    assert only(verdicts["ANS-01"], "fail") == {"sccp", "sip-udp", "sip-tcp"}
+
+
+def test_protected_pbx_passes_everything_and_its_phones_are_answered(pbx_lab: Lab) -> None:
+    apply_firewall(pbx_lab.pbx, "right")
+    code, verdicts = audit(pbx_lab)
+    assert code == 0
+    assert set(verdicts["LSN-01"].values()) == {"pass"}
+    assert set(verdicts["ANS-01"].values()) == {"pass"}
+    assert only(verdicts["ANS-02"], "pass") == {"sccp", "sip-udp", "sip-tcp"}
+
+
+def test_ipv4_only_allow_list_locks_ipv6_phones_out(lab: Lab) -> None:
+    start_sccp(lab.pbx)
+    lab.pbx.load_nft(
+        "table inet t { chain i { type filter hook input priority 0; policy drop;\n"
+        "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept\n"
+        'iifname "lo" accept\n ip saddr 192.168.1.0/24 accept\n}\n}\n'
+    )
+    code, verdicts = audit(lab)
+    assert code == 1
+    assert verdicts["ANS-02"]["sccp"] == "fail"
+    assert verdicts["ANS-01"]["sccp"] == "error"  # nobody was answered over IPv6: silence proves nothing
+
+
+def test_everything_blocked_is_no_pass(lab: Lab) -> None:
+    start_sccp(lab.pbx)
+    lab.pbx.load_nft("table inet t { chain i { type filter hook input priority 0; policy drop;\n}\n}\n")
+    code, verdicts = audit(lab)
+    assert code == 1
+    assert verdicts["ANS-02"]["sccp"] == "fail"
+    assert verdicts["LSN-01"]["sccp"] == "error"
+
+
+def test_rule_about_the_strangers_own_address_makes_its_silence_worthless(lab: Lab) -> None:
+    start_sccp(lab.pbx)
+    lab.pbx.load_nft(
+        "table inet t { chain i { type filter hook input priority 0; policy accept;\n"
+        "ip saddr 203.0.113.66 drop\n ip6 saddr 2001:db8:66::66 drop\n}\n}\n"
+    )
+    code, verdicts = audit(lab)
+    assert code == 3
+    assert verdicts["ANS-01"]["sccp"] == "error"
+    assert verdicts["LSN-01"]["sccp"] == "error"
+
+
+@pytest.mark.parametrize(
+    ("listen", "device", "verdict"),
+    [("*:2000", "eth0", "pass"), ("127.0.0.1:2000", None, "pass"), ("*:2000", "eth1", "fail")],
+)
+def test_binding_confines_only_to_loopback_or_the_trusted_device(
+    lab: Lab, listen: str, device: str | None, verdict: str
+) -> None:
+    start_sccp(lab.pbx, listen=[listen], device=device)
+    _, verdicts = audit(lab)
+    assert verdicts["LSN-01"]["sccp"] == verdict
+
+
+def test_address_of_the_trusted_side_confines_nothing(lab: Lab) -> None:
+    start_sccp(lab.pbx, listen=["192.168.1.10:2000"])
+    _, verdicts = audit(lab)
+    assert verdicts["LSN-01"]["sccp"] == "fail"
+    assert verdicts["ANS-01"]["sccp"] == "fail"
+
+
+def test_plain_sccp_fails_where_the_site_demands_tls(lab: Lab) -> None:
+    start_sccp(lab.pbx)
+    _, verdicts = audit(lab, "tls_only: true\n")
+    assert verdicts["LSN-02"]["sccp"] == "fail"
+    assert verdicts["LSN-02"]["sccp-tls"] == "skip"
+
+
+def test_sccp_over_tls_alone_passes_where_the_site_demands_tls(lab: Lab) -> None:
+    require_tool("openssl")
+    start_sccp(lab.pbx, listen=["*:2443"], certificate=self_signed(lab.directory, "pbx.lab"))
+    _, verdicts = audit(lab, "tls_only: [sccp]\n")
+    assert verdicts["LSN-02"]["sccp"] == "pass"
+    assert verdicts["LSN-02"]["sip-udp"] == "skip"
+    assert verdicts["ANS-02"]["sccp-tls"] == "pass"
+    assert verdicts["ANS-01"]["sccp-tls"] == "fail"
+
+
+def test_service_fails_where_the_site_does_not_expect_it_and_passes_where_it_does(lab: Lab) -> None:
+    start_sccp(lab.pbx)
+    _, verdicts = audit(lab, "expected: [sip-udp]\n")
+    assert verdicts["LSN-03"]["sccp"] == "fail"
+    _, verdicts = audit(lab, "expected: [sccp]\n")
+    assert verdicts["LSN-03"]["sccp"] == "pass"
+
+
+def test_expected_service_that_does_not_run_locks_phones_out(lab: Lab) -> None:
+    _, verdicts = audit(lab, "expected: [sccp]\n")
+    assert verdicts["ANS-02"]["sccp"] == "fail"
+
+
+def test_relay_on_another_port_fails_until_somebody_answers_for_it(lab: Lab) -> None:
+    start_sccp(lab.pbx, listen=["*:8443"])
+    process = Path(sys.executable).resolve().name[:15]
+    _, verdicts = audit(lab)
+    assert verdicts["LSN-04"][None] == "fail"
+    _, verdicts = audit(lab, "listeners: [{port: 8443/tcp, reason: tested relay}]\n")
+    assert verdicts["LSN-04"][None] == "pass"
+    _, verdicts = audit(lab, "listeners: [{port: 8443/tcp, process: haproxy}]\n")
+    assert verdicts["LSN-04"][None] == "fail", f"it is held by {process}"
+
+
+def test_host_that_forwards_unfiltered_fails_and_one_that_does_not_passes(lab: Lab) -> None:
+    _, verdicts = audit(lab)
+    assert verdicts["LSN-05"][None] == "pass"
+    with Lab(forwarding=True) as router:
+        _, verdicts = audit(router)
+    assert verdicts["LSN-05"][None] == "fail"
+
+
+def test_redirect_to_sccp_is_not_determined(lab: Lab) -> None:
+    require_tool("iptables")
+    start_sccp(lab.pbx, listen=["*:2000"], device="eth0")
+    lab.pbx.load_iptables("*nat\n-A PREROUTING -p tcp --dport 12000 -j REDIRECT --to-ports 2000\nCOMMIT\n")
+    _, verdicts = audit(lab)
+    assert verdicts["LSN-05"][None] == "error"
+
+
+def test_stranger_that_sends_from_a_trusted_network_is_no_stranger(pbx_lab: Lab) -> None:
+    apply_firewall(pbx_lab.pbx, "right")
+    site = write_site(pbx_lab)
+    text = site.read_text(encoding="utf-8").replace(pbx_lab.stranger.uri, pbx_lab.trusted.uri)
+    site.write_text(text.replace("phone network", "other name"), encoding="utf-8")
+    command = [sys.executable, "-m", "callgate", "audit", pbx_lab.pbx.uri, "--site", str(site), "--json", "-"]
+    report = json.loads(subprocess.run(command, capture_output=True, timeout=60, check=False).stdout)
+    about = [one for one in report["hosts"][0]["outcomes"] if one["control"] == "ANS-01"]
+    # It got its answers as a trusted phone, so the site file is at fault, not the host.
+    assert {one["verdict"] for one in about} <= {"error"}
+    assert all("said to be stranger" in one["message"] for one in about)
+
+
+def test_servers_of_the_demo_are_the_ones_it_names(lab: Lab) -> None:
+    require_tool("kamailio")
+    assert start_servers(lab.pbx) == ("an SCCP responder on 2000/tcp", "Kamailio on 5060/udp and 5060/tcp")

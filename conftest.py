@@ -1,1 +1,3 @@
+"""Loads the plugin in a clone."""
+
 pytest_plugins = ["callgate.plugin"]

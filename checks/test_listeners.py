@@ -84,7 +84,7 @@ def test_nothing_is_translated_or_forwarded(target: Target, attest: Callable[[st
         f"strangers are forwarded to whatever lies behind: no firewall rule is loaded at all, "
         f"and the host forwards between {', '.join(networks)}"
     )
-    if filtering.translates:
+    if target.evidence.translates():
         raise NotDetermined("rules translate or redirect packets; where to, this version does not weigh")
     if forwards:
         raise NotDetermined("the host forwards packets; what the rules let through, this version does not weigh")

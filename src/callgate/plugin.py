@@ -142,6 +142,13 @@ def host_of(item: pytest.Item) -> Host | None:
     return callspec.params.get("_testinfra_host") if callspec else None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A host that gave no evidence is an error for each of its controls, before the check may skip itself."""
+    if SESSION in item.config.stash and control_id(item) and (host := host_of(item)) is not None:
+        item.config.stash[SESSION].target(host).require()
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

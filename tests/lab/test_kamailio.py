@@ -7,7 +7,7 @@ import pytest
 from callgate.errors import LabError
 from callgate.lab.certificate import self_signed
 from callgate.lab.kamailio import REALM, start_kamailio
-from callgate.lab.pytest_fixtures import require_tool
+from callgate.lab.pytest_fixtures import require, require_tool
 from callgate.lab.topology import Lab
 
 pytestmark = pytest.mark.lab
@@ -103,7 +103,7 @@ def test_tls_is_served_where_the_module_is_installed(lab: Lab) -> None:
         ["sh", "-c", "ls /usr/lib/*/kamailio/modules/tls.so /usr/lib*/kamailio/modules/tls.so"], check=False
     )
     if not found.stdout:
-        pytest.skip("Kamailio's tls module not found (Debian package kamailio-tls-modules)")
+        require("Kamailio's tls module not found (Debian package kamailio-tls-modules)")
     start_kamailio(lab.pbx, certificate=self_signed(lab.directory, "pbx"))
     for address in ("192.168.1.10", "fd00:1::10"):
         assert lab.trusted.dial("options-tls", address, 5061).answer.startswith(b"SIP/2.0 200 OK\r\n")

@@ -26,7 +26,8 @@ Script = Callable[..., subprocess.CompletedProcess[str]]
 SOURCE = str(Path(callgate.__file__).parents[1])
 
 HOLD = """
-import json, os, sys, time
+import json, os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored from birth when the tests run in the background
 from callgate.lab.kamailio import start_kamailio
 from callgate.lab.sccp import start_sccp
 from callgate.lab.sshd import sshd_unavailable, start_sshd

@@ -55,7 +55,7 @@ def test_one_login_carries_many_commands_and_ends_with_the_lab() -> None:
     require(sshd_unavailable())
     with Lab() as lab:
         sshd = start_sshd(lab.pbx)
-        shared = ("-o", "ControlMaster=auto", "-o", "ControlPersist=60")
+        shared = ("-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={sshd.directory}/%C")
         for _ in range(3):
             # a master keeps stderr open, so it goes nowhere
             done = subprocess.run(

@@ -62,6 +62,7 @@ class Answers:
         self._measurements = tuple(measurements)
         self._sides = tuple(sides)
         self._failures = failures
+        self._named: dict[Address, bool] = {}
 
     def vantages(self, side: Side) -> tuple[str, ...]:
         """The vantages of a side, usable or not."""
@@ -109,9 +110,7 @@ class Answers:
             if one.finding.answer is Answer.INCONCLUSIVE:
                 raise NotDetermined(f"the probe failed: {one}")
             if one.source is not None and self._named_in_rules(one.source):
-                raise NotDetermined(
-                    f"the firewall names this vantage's own address, so it does not speak for others: {one}"
-                )
+                raise NotDetermined(f"the firewall has a rule about this very source, so it speaks for no other: {one}")
             if one.finding.answer is not Answer.REFUSED and not self._would_be_heard(service, one):
                 raise NotDetermined(f"silence that proves nothing, as nobody else was answered either: {one}")
 
@@ -131,10 +130,14 @@ class Answers:
             return False
         evidence = self._target.evidence
         here = [one for one in evidence.listeners if service.claims(one) and family in one.families]
-        return not here and not evidence.forwards() and not evidence.filtering.translates
+        return not here and not evidence.forwards() and not evidence.translates()
 
     def _named_in_rules(self, source: Address) -> bool:
-        return not self._target.from_outside and self._target.evidence.rules_name(source)
+        if self._target.from_outside:
+            return False
+        if source not in self._named:
+            self._named[source] = self._target.evidence.rules_name(source)
+        return self._named[source]
 
 
 def measure(target: Target, ssh_config: str | None = None) -> Answers:

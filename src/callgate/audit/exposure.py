@@ -14,7 +14,6 @@ from callgate.baseline.service import Service
 from callgate.errors import NotDetermined
 from callgate.evidence.listener import Listener
 
-
 LINE_SHOWN = 160
 
 

@@ -40,15 +40,16 @@ def not_answered(
         seen = [one for one in answers.of(service, "trusted") if one.address.version == family]
         for vantage in dict.fromkeys(one.vantage for one in seen):
             mine = [one for one in seen if one.vantage == vantage]
-            reached = [one for one in mine if one.finding.answer is not Answer.NO_ROUTE]
+            nothing_learnt = (Answer.NO_ROUTE, Answer.INCONCLUSIVE)
+            turned_away = [one for one in mine if one.finding.answer not in nothing_learnt]
             if any(one.finding.answer is Answer.ANSWERS for one in mine):
                 continue
             if any(one.finding.answer is Answer.SILENT for one in mine):
                 doubtful += [f"open, but no answer: {one}" for one in mine if one.finding.answer is Answer.SILENT]
-            elif reached:
-                locked_out.append(reached[0])
+            elif turned_away:
+                locked_out.append(turned_away[0])
             else:
-                doubtful.append(f"{vantage} has no way to IPv{family}")
+                doubtful.append(f"nothing is learnt over IPv{family}: {mine[0]}")
         if not seen and not answers.doubts("trusted"):
             doubtful.append(f"no trusted vantage probed it over IPv{family}")
     return locked_out, doubtful

@@ -38,12 +38,16 @@ class Target:
         """Whether the host is judged without evidence, by probes alone."""
         return self._collected is None
 
+    def require(self) -> None:
+        """Raise the CollectionError of a host that could not be collected; checks then do not even begin."""
+        if isinstance(self._collected, CollectionError):
+            raise self._collected
+
     @cached_property
     def evidence(self) -> Evidence:
         """What was collected. Raises CollectionError when nothing could be."""
-        if isinstance(self._collected, CollectionError):
-            raise self._collected
-        if self._collected is None:
+        self.require()
+        if not isinstance(self._collected, Bundle):
             raise CollectionError(self.uri, "no evidence is collected: the baseline judges from outside")
         return Evidence(self._collected)
 
@@ -124,7 +128,7 @@ class Target:
         evidence = self.evidence
         if not any(key.endswith(".route_localnet") and value != "0" for key, value in evidence.sysctls.items()):
             return False
-        return evidence.filtering.translates
+        return evidence.translates()
 
 
 def _reachable(entry: InterfaceAddress) -> bool:

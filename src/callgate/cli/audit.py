@@ -71,7 +71,7 @@ def audit(
 
     plan = make_plan(baseline, site, waivers)
     uris = list(dict.fromkeys(host_uri(host) for host in hosts or ("local://",)))
-    from callgate.audit.running import run_checks
+    from callgate.cli.running import run_checks
     from callgate.cli.progress import collecting
 
     with ExitStack() as stack:

@@ -22,7 +22,7 @@ TOOLS: Final = {
 }
 """Programs every lab needs, and the Debian package of each."""
 
-USER_NAMESPACE: Final = ("--user", "--map-root-user", "--net", "--mount")
+USER_NAMESPACE: Final = ("--user", "--map-root-user")
 _ENTERED: Final = "CALLGATE_IN_USER_NAMESPACE"
 _PROBE: Final = (
     "mount -t proc proc /proc && mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /run && mkdir /run/u /run/w"

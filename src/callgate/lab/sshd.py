@@ -56,7 +56,6 @@ Host {alias}
   GlobalKnownHostsFile /dev/null
   StrictHostKeyChecking yes
   UpdateHostKeys no
-  ControlPath "{directory}/%C"
   ProxyCommand {proxy}
 """
 _END_SESSIONS: Final = """\
@@ -71,8 +70,8 @@ class Sshd:
     """sshd on a lab host; can be stopped and started again with the same keys.
 
     `ssh_config` names it `pbx`, with the only key it takes and the only host key that is right. The way in is a relay
-    inside the lab, so that no interface leads out of it. ControlMaster is left to the user; its socket goes to the
-    lab's files, and a master ends with the lab.
+    inside the lab, so that no interface leads out of it. Sharing a login is left to the user; a shared one ends with
+    the lab.
     """
 
     alias = ALIAS

@@ -54,12 +54,11 @@ class Lab:
         self._hosts: list[LabHost] = []
 
     def __enter__(self) -> Self:
-        directory = Path(tempfile.mkdtemp(prefix="callgate-lab-")).resolve()
-        self.directory = directory
+        temporary = Path(tempfile.gettempdir()).resolve()
         for hidden in ("/run", "/etc", "/var/log"):
-            if directory.is_relative_to(hidden):
-                directory.rmdir()
-                raise LabError(f"temporary files go to {directory.parent}, and lab hosts have a {hidden} of their own")
+            if temporary.is_relative_to(hidden):
+                raise LabError(f"temporary files go to {temporary}, and lab hosts have a {hidden} of their own")
+        self.directory = Path(tempfile.mkdtemp(prefix="callgate-lab-", dir=temporary))
         try:
             self._build()
         except BaseException:

@@ -1,0 +1,66 @@
+"""Hosts made of bundles: sound evidence, changed where a test needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import testinfra
+
+from callgate.audit.plan import AuditPlan
+from callgate.audit.target import Target
+from callgate.baseline.library import load_baseline
+from callgate.baseline.site import DEFAULT_SITE, Site
+from callgate.evidence.backends import host_uri
+from callgate.evidence.bundle import Bundle, bundle_of
+from callgate.evidence.stream import FileState, Taken
+
+BUNDLES = Path(__file__).parents[1] / "data" / "bundles"
+
+QUIET_HOST = {
+    "ip-addr.json": b'[{"ifname": "lo", "addr_info": [{"local": "127.0.0.1", "prefixlen": 8, "scope": "host"}]},'
+    b' {"ifname": "eth0", "addr_info": [{"local": "192.168.1.10", "prefixlen": 24, "scope": "global"}]},'
+    b' {"ifname": "eth1", "addr_info": [{"local": "203.0.113.10", "prefixlen": 24, "scope": "global"}]}]\n',
+    "ip-route.json": b'[{"dst": "192.168.1.0/24", "dev": "eth0"}, {"dst": "default", "dev": "eth1"}]\n',
+    "ip6-route.json": b"[]\n",
+    "ss.txt": b'tcp LISTEN 0 128 0.0.0.0:22 0.0.0.0:* users:(("sshd",pid=1,fd=3))\n',
+    "proc-net-tcp.txt": b"  sl  local_address rem_address   st\n"
+    b"   0: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1 1\n",
+    "proc-net-udp.txt": b"  sl  local_address rem_address   st\n",
+    "proc-net-tcp6.txt": b"  sl  local_address remote_address   st\n",
+    "proc-net-udp6.txt": b"  sl  local_address remote_address   st\n",
+    "nft.json": b'{"nftables": [{"metainfo": {"version": "1.0.6", "json_schema_version": 1}}]}\n',
+    "nft.txt": b"",
+    "iptables-save.txt": b"",
+    "ip6tables-save.txt": b"",
+    "ip_tables_names.txt": b"",
+    "ip6_tables_names.txt": b"",
+    "sysctl.txt": b"net.ipv4.ip_forward = 0\nnet.ipv6.conf.all.forwarding = 0\n",
+}
+"""A host without a firewall, without VoIP, that forwards nothing."""
+
+
+def bundle(files: Mapping[str, bytes]) -> Bundle:
+    """A bundle with a manifest, as the collector makes it."""
+    taken = [Taken(name, f"print {name}", FileState.COLLECTED, 0, data, "") for name, data in files.items()]
+    return bundle_of("ssh://pbx1", datetime(2026, 11, 22, tzinfo=UTC), "0", taken)
+
+
+def target_of(collected: Bundle | None, site: Site = DEFAULT_SITE, baseline: str = "voip-core") -> Target:
+    host = testinfra.get_host(host_uri("bundle://pbx1"))
+    return Target(host, AuditPlan(load_baseline(baseline), site, None, ()), collected)
+
+
+@pytest.fixture
+def host() -> Callable[..., Target]:
+    """Make a host under audit: the quiet one, with some files changed (None takes one away) and a site."""
+
+    def make(changes: Mapping[str, bytes | None] | None = None, **site: object) -> Target:
+        files = {**QUIET_HOST, **(changes or {})}
+        values = {"trusted": ["192.168.1.0/24", "fd00:1::/64"], **site}
+        kept = {name: data for name, data in files.items() if data is not None}
+        return target_of(bundle(kept), Site.model_validate(values))
+
+    return make

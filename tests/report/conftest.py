@@ -47,11 +47,11 @@ def messages() -> st.SearchStrategy[str]:
 
 @st.composite
 def controls(draw: st.DrawFn, control_id: str) -> Control:
-    # A control comes from YAML, which holds no surrogates.
+    # A control comes from a baseline, whose text holds no surrogates and whose titles are one line.
     words = st.text(max_size=20).map(lambda text: f"-{text}")
     return Control(
         id=control_id,
-        title=draw(words),
+        title=draw(words.map(lambda text: " ".join(text.split()))),
         severity=draw(st.sampled_from(Severity)),
         rationale=draw(words),
         remedy=draw(words),

@@ -93,6 +93,19 @@ def test_a_host_without_outcomes_and_an_unlisted_host_are_there(small_report: Au
     ]
 
 
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), float("-inf"), -1.0])
+def test_a_nonsense_duration_is_written_as_zero(small_report: AuditReport, seconds: float) -> None:
+    outcome = replace(small_report.outcomes[0], seconds=seconds)
+    back = report_from_json(json_bytes(replace(small_report, outcomes=(outcome,))))
+    assert [outcome.seconds for outcome in back.outcomes] == [0.0]
+
+
+def test_a_title_that_grows_by_escapes_can_still_be_read(small_report: AuditReport) -> None:
+    control = small_report.controls["EXP-01"].model_copy(update={"title": "\u202e" * 200})
+    back = report_from_json(json_bytes(replace(small_report, controls={"EXP-01": control})))
+    assert back.controls["EXP-01"].title == ("\\u202e" * 200)[:200]
+
+
 def test_hosts_stand_as_listed_and_outcomes_by_control_and_case(small_report: AuditReport) -> None:
     turned = replace(small_report, hosts=small_report.hosts[::-1], outcomes=small_report.outcomes[::-1])
     assert [host.name for host, _ in by_host(turned)] == ["pbx2", "pbx1"]

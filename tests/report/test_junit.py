@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
@@ -153,7 +154,7 @@ def test_where_nothing_was_assessed_no_reader_shows_green(
     error = root[0].find("testcase/error")
     assert error is not None
     assert error.get("type") == "NotAssessed"
-    assert error.get("message") == f"nothing was assessed: hosts 2, skipped cases {len(report.outcomes)}"
+    assert error.get("message") == "nothing was assessed on 2 of 2 hosts"
     assert "ssh://root@pbx2.example: " in (error.text or "")
     assert not green(root)
     assert len(list(root.iter("testcase"))) == len(report.outcomes) + 1
@@ -167,9 +168,21 @@ def test_a_report_without_hosts_is_not_green(small_report: AuditReport) -> None:
 
 @pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.WAIVED])
 def test_skips_beside_something_assessed_are_green(small_report: AuditReport, verdict: Verdict) -> None:
-    root = read(only(small_report, verdict, Verdict.SKIP))
+    report = only(small_report, verdict, Verdict.SKIP)
+    kept = tuple(host for host in report.hosts if host.uri not in report.unassessed)
+    outcomes = tuple(outcome for outcome in report.outcomes if outcome.host in {host.uri for host in kept})
+    root = read(replace(report, hosts=kept, outcomes=outcomes))
     assert green(root)
     assert not list(root.iter("error"))
+
+
+def test_a_host_of_which_nothing_was_assessed_is_red_beside_one_that_passes(small_report: AuditReport) -> None:
+    report = only(small_report, Verdict.PASS)
+    assert len(report.unassessed) == 1
+    root = read(report)
+    assert not green(root)
+    assert [error.get("message") for error in root.iter("error")] == ["nothing was assessed on 1 of 2 hosts"]
+    assert report.unassessed[0] in (root[0].findtext("testcase/error") or "")
 
 
 def test_hosts_that_differ_in_user_port_or_dots_stay_apart(small_report: AuditReport) -> None:
@@ -282,7 +295,8 @@ def soften_a_failure(suite: ET.Element) -> None:
 
 def add_a_skip(suite: ET.Element) -> None:
     for case in suite.iter("testcase"):
-        ET.SubElement(case, "skipped", message="and skipped")
+        if case.find("failure") is not None:
+            ET.SubElement(case, "skipped", message="and skipped").text = "and skipped"
 
 
 def empty_the_text(suite: ET.Element) -> None:
@@ -290,13 +304,21 @@ def empty_the_text(suite: ET.Element) -> None:
         failure.text = ""
 
 
-def miscount(suite: ET.Element) -> None:
+def hide_failures(suite: ET.Element) -> None:
     suite.set("failures", "0")
+
+
+def miscount(suite: ET.Element) -> None:
+    suite.set("skipped", "9")
 
 
 def name_all_alike(suite: ET.Element) -> None:
     for case in suite.iter("testcase"):
         case.set("name", "same")
+
+
+def name_one_anew(suite: ET.Element) -> None:
+    suite.findall("testcase")[0].set("name", "other")
 
 
 def spoil_the_text(suite: ET.Element) -> None:
@@ -305,14 +327,25 @@ def spoil_the_text(suite: ET.Element) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [lose_a_failure, soften_a_failure, add_a_skip, empty_the_text, miscount, name_all_alike, spoil_the_text],
+    ("spoil", "reason"),
+    [
+        (lose_a_failure, "counts 1 failures where 0 are"),
+        (soften_a_failure, "counts 1 failures where 0 are"),
+        (add_a_skip, "has no single, told result for test_strangers[sccp]"),
+        (empty_the_text, "has no single, told result for test_strangers[sccp]"),
+        (hide_failures, "counts 0 failures where 1 are"),
+        (miscount, "counts 9 skipped where 0 are"),
+        (name_all_alike, "holds a case twice: voip-core.ssh://root@pbx1_example:2222.EXP-01 same"),
+        (name_one_anew, "does not hold each case of the report with its verdict"),
+        (spoil_the_text, "does not parse: "),
+    ],
 )
 def test_a_document_that_says_something_else_is_never_written(
     small_report: AuditReport,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     spoil: Callable[[ET.Element], None],
+    reason: str,
 ) -> None:
     build = junit_xml.TestSuite.build_xml_doc
 
@@ -324,7 +357,7 @@ def test_a_document_that_says_something_else_is_never_written(
     monkeypatch.setattr(junit_xml.TestSuite, "build_xml_doc", spoilt)
     path = tmp_path / "report.xml"
     path.write_bytes(b"old")
-    with pytest.raises(ReportError, match="JUnit document"):
+    with pytest.raises(ReportError, match=re.escape(f"the JUnit document {reason}")):
         write_junit(small_report, path)
     assert path.read_bytes() == b"old"
     assert issubclass(ReportError, CallgateError)

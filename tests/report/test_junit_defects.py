@@ -145,7 +145,8 @@ def test_defect_skipped_has_a_type_which_the_ant_schema_refuses(small_report: Au
 
 def test_an_attachment_mark_in_hostile_text_is_broken(small_report: AuditReport) -> None:
     report = with_fields(small_report, verdict=Verdict.PASS, message="[[ATTACHMENT|/etc/passwd]]")
-    assert next(root_of(report).iter("testcase")).findtext("system-out") == "[[ATTACHMENT\\x7c/etc/passwd]]"
+    outputs = [case.findtext("system-out") for case in root_of(report).iter("testcase")]
+    assert "[[ATTACHMENT\\x7c/etc/passwd]]" in outputs
 
 
 def test_markup_in_hostile_text_stays_text(small_report: AuditReport) -> None:

@@ -73,13 +73,14 @@ HOSTILE = "[red]x[/red] [/] [link=http://x]y[/link] :smile: \x1b[2J\x1b]0;title\
 
 
 def test_markup_and_escape_codes_are_printed_as_text(small_report: AuditReport) -> None:
-    changed = replace(small_report.outcomes[0], message=HOSTILE, detail=HOSTILE, service=HOSTILE, case=HOSTILE)
-    host = replace(small_report.hosts[0], name=HOSTILE, assumptions=(HOSTILE,))
-    report = replace(small_report, outcomes=(changed,), hosts=(host,), notes=(HOSTILE,))
+    control = small_report.controls["EXP-01"].model_copy(update={"title": HOSTILE, "remedy": HOSTILE})
+    changed = replace(small_report.outcomes[0], host=HOSTILE, message=HOSTILE, detail=HOSTILE, case=HOSTILE)
+    host = HostSummary(uri=HOSTILE, name=f"x{HOSTILE}", assumptions=(HOSTILE,))
+    report = replace(small_report, outcomes=(changed,), hosts=(host,), notes=(HOSTILE,), controls={"EXP-01": control})
     page = io.StringIO()
     console = Console(file=page, width=400, force_terminal=True, color_system="truecolor")
     print_report(report, console, verbose=True)
-    assert page.getvalue().count(visible(HOSTILE)) == 6
+    assert page.getvalue().count(visible(HOSTILE)) == 9
     codes = {rest.partition("m")[0] for rest in page.getvalue().split("\x1b[")[1:]}
     assert codes == {"0", "31"}
     assert "\x1b]" not in page.getvalue()

@@ -129,7 +129,7 @@ def _summary(outcomes: Iterable[Outcome]) -> dict[str, JsonValue]:
 
 def _control(control: Control) -> JsonValue:
     return {
-        "title": visible(control.title)[:200],  # escapes must not push it over what `Control` reads back
+        "title": visible(control.title)[:200].strip(),  # with escapes in it, still a title that `Control` takes back
         "severity": control.severity.value,
         "rationale": visible(control.rationale),
         "remedy": visible(control.remedy),

@@ -10,8 +10,8 @@ rules only, to serve readers: `testsuites` carries totals, and a passing case sa
 One suite a host and control, named "HOST CONTROL"; classname "<baseline>.<host>.<control>", where a dot
 inside a part is an underscore. A failure's type is the control's severity ("Failure" where the control is
 unknown), an error's is "NotDetermined". A waived case is skipped with a message that starts "waived: ". When
-nothing at all was assessed, one more suite holds an error of type "NotAssessed": readers show green for a
-report of skips alone. What holds for a host is in the `system-out` of its suites, what holds for the whole
+nothing was assessed on some host, one more suite holds an error of type "NotAssessed": readers show green for
+skips alone. What holds for a host is in the `system-out` of its suites, what holds for the whole
 audit in the first suite's.
 """
 
@@ -229,8 +229,9 @@ def _not_assessed(
     remarks: tuple[str, ...],
 ) -> _Suite:
     """Its name has more than two words and its classname one dot, so no suite of a host can have them."""
-    message = f"nothing was assessed: hosts {len(hosts)}, skipped cases {len(report.outcomes)}"
-    lines = [f"{one_line(host.uri, _HOST_WORD)}: {len(outcomes)} skipped" for host, outcomes in hosts]
+    message = f"nothing was assessed on {len(report.unassessed)} of {len(hosts)} hosts"
+    left_out = [entry for entry in hosts if entry[0].uri in report.unassessed]
+    lines = [f"{one_line(host.uri, _HOST_WORD)}: {len(outcomes)} skipped" for host, outcomes in left_out]
     return _Suite(
         name="callgate: nothing was assessed",
         hostname=(one_line(hosts[0][0].name, _HOST_WORD) if len(hosts) == 1 else "") or "localhost",

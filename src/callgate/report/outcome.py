@@ -75,11 +75,18 @@ class AuditReport:
         return Counter(outcome.verdict for outcome in self.outcomes)
 
     @property
+    def unassessed(self) -> tuple[str, ...]:
+        """The hosts of which nothing was assessed: neither a pass nor a failure, waived or not."""
+        verdicts = (Verdict.PASS, Verdict.FAIL, Verdict.WAIVED)
+        assessed = {outcome.host for outcome in self.outcomes if outcome.verdict in verdicts}
+        return tuple(host.uri for host in self.hosts if host.uri not in assessed)
+
+    @property
     def exit_code(self) -> int:
-        """0 everything holds or is waived, 1 something fails, 3 something (or everything) is undetermined."""
+        """0 everything holds or is waived, 1 something fails, 3 something, or all of a host, is undetermined."""
         count = self.count()
         if count[Verdict.FAIL]:
             return 1
-        if count[Verdict.ERROR] or not (count[Verdict.PASS] or count[Verdict.WAIVED]):
+        if count[Verdict.ERROR] or not (count[Verdict.PASS] or count[Verdict.WAIVED]) or self.unassessed:
             return 3
         return 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import zip_longest
 
 from rich.console import Console
 from rich.text import Text
@@ -34,7 +35,8 @@ _NARROWEST = 20
 def print_report(report: AuditReport, console: Console, *, quiet: bool = False, verbose: bool = False) -> None:
     """Print the report by host: each outcome's verdict, control, title and service, and why if it is no pass.
 
-    Fails come with their remedy, fails and errors with their evidence. A host without either shows only what
+    Services of which a control says the same share a line. Fails come with their remedy, once for a control,
+    fails and errors with their evidence. A host without either shows only what
     is no pass. `quiet` leaves fails, errors and the closing counts; `verbose` adds what passes, its message,
     case names and more of the evidence. Text of hosts stands behind a bar and is never read as markup or as a
     command. Raises `ValueError` as `by_host` does.
@@ -48,7 +50,8 @@ def print_report(report: AuditReport, console: Console, *, quiet: bool = False, 
             page.hanging(Text("note: "), visible(note, _MESSAGE))
     count = report.count()
     if report.exit_code == 3 and not count[Verdict.ERROR]:
-        page.line(Text("nothing was assessed", style=_STYLE[Verdict.ERROR]))
+        some = f" on {len(report.unassessed)} of {len(hosts)} hosts" if hosts else ""
+        page.line(Text(f"nothing was assessed{some}", style=_STYLE[Verdict.ERROR]))
     page.line(_counts(count, f"{len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}: "))
 
 
@@ -76,24 +79,47 @@ class _Page:
             self.hanging(Text("  "), "no check ran on this host")
         elif not quiet and not (count.keys() - {Verdict.SKIP}):
             self.hanging(Text("  "), "nothing was assessed on this host")
-        for outcome in outcomes:
-            if outcome.verdict in _WORST or (
-                not quiet and (bad or self._verbose or outcome.verdict is not Verdict.PASS)
-            ):
-                self._outcome(outcome)
+        shown = [
+            alike
+            for alike in self._alike(outcomes)
+            if alike[0].verdict in _WORST
+            or (not quiet and (bad or self._verbose or alike[0].verdict is not Verdict.PASS))
+        ]
+        for alike, after in zip_longest(shown, shown[1:]):
+            self._outcome(alike[0], [outcome.service for outcome in alike if outcome.service is not None])
+            more_of_it = after is not None and (after[0].control, after[0].verdict) == (
+                alike[0].control,
+                alike[0].verdict,
+            )
+            control = self._controls.get(alike[0].control)
+            if alike[0].verdict is Verdict.FAIL and control and not more_of_it:
+                self.hanging(Text(f"{_INDENT}remedy: "), visible(control.remedy, _MESSAGE))
         if not quiet:
             for assumption in host.assumptions:
                 self.hanging(Text("  assumed: "), visible(assumption, _MESSAGE))
 
-    def _outcome(self, outcome: Outcome) -> None:
+    def _alike(self, outcomes: list[Outcome]) -> list[list[Outcome]]:
+        """Outcomes of one control that say the same of several services; each for itself when verbose.
+
+        Without its evidence a pass says nothing that differs, so all of a control's passes are alike.
+        """
+        groups: dict[object, list[Outcome]] = {}
+        for number, outcome in enumerate(outcomes):
+            said = "" if outcome.verdict is Verdict.PASS else outcome.message
+            key = (outcome.control, outcome.verdict, said, outcome.verdict in _WORST and outcome.detail)
+            groups.setdefault(number if self._verbose or outcome.service is None else key, []).append(outcome)
+        order = [Verdict.FAIL, Verdict.ERROR, Verdict.WAIVED, Verdict.PASS, Verdict.SKIP]
+        return sorted(groups.values(), key=lambda alike: (alike[0].control, order.index(alike[0].verdict)))
+
+    def _outcome(self, outcome: Outcome, services: list[str]) -> None:
         control = self._controls.get(outcome.control)
         head = Text("  ")
         head.append(f"{outcome.verdict.value:<{_VERDICT_COLUMN}}", style=_STYLE[outcome.verdict])
         head.append("  ")
         subject = f"{one_line(outcome.control, 40):<{self._id_column}}  "
         subject += one_line(control.title if control else outcome.case, 200)
-        if outcome.service is not None:
-            subject += f" ({one_line(outcome.service, 60)})"
+        if services:
+            subject += f" ({', '.join(one_line(service, 60) for service in services)})"
         if self._verbose and control:
             subject += f" {one_line(outcome.case, 200)}"
         self.hanging(head, subject)
@@ -101,8 +127,6 @@ class _Page:
             self._barred(visible(outcome.message, _MESSAGE))
         if outcome.verdict in _WORST and outcome.detail.strip():
             self._evidence(outcome.detail)
-        if outcome.verdict is Verdict.FAIL and control:
-            self.hanging(Text(f"{_INDENT}remedy: "), visible(control.remedy, _MESSAGE))
 
     def _evidence(self, detail: str) -> None:
         most, limit = (_VERBOSE_DETAIL_LINES, _VERBOSE_DETAIL) if self._verbose else (_DETAIL_LINES, _DETAIL)

@@ -86,6 +86,8 @@ def begin_audit(config: pytest.Config, session: AuditSession) -> AuditSession:
     config.stash[SESSION] = session
     config.add_cleanup(session.close)
     config.option.ssh_config = str(session.logins.config(config.option.ssh_config))
+    if config.option.hosts:
+        config.option.hosts = ",".join(session.logins.shared(host) for host in config.option.hosts.split(","))
     return session
 
 

@@ -112,6 +112,17 @@ def test_whole_audit_logs_in_once_also_with_checks_that_run_commands(
     assert sshd.sessions() >= 1 + 1 + 6
 
 
+def test_ssh_config_in_the_uri_shares_its_login_too(pbx_lab: Lab, sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "test_own.py").write_text(OWN)
+    (tmp_path / "ours.yaml").write_text(OWN_BASELINE)
+    command = [sys.executable, "-m", "callgate", "audit", f"ssh://pbx?ssh_config={sshd.ssh_config}", "--baseline"]
+    command += [str(tmp_path / "ours.yaml"), "--checks", str(tmp_path / "test_own.py"), "--json", "-"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=90)
+    assert b'"OWN-01"' in done.stdout, done.stderr
+    assert sshd.logins() == 1
+    assert sshd.sessions() >= 7
+
+
 def test_wrong_host_key_is_refused_and_never_a_pass(pbx_lab: Lab, sshd: Sshd, tmp_path: Path) -> None:
     known = sshd.directory / "known_hosts"
     other = tmp_path / "other"

@@ -24,6 +24,7 @@ from callgate.endpoint.vantage import run_here, run_through
 from callgate.errors import CallgateError, NotDetermined
 from callgate.evidence.backends import host_uri
 from callgate.evidence.listener import Address
+from callgate.evidence.logins import SharedLogins
 
 Side = Literal["trusted", "stranger"]
 AUDITOR = "the auditor's machine"
@@ -140,7 +141,7 @@ class Answers:
         return self._named[source]
 
 
-def measure(target: Target, ssh_config: str | None = None) -> Answers:
+def measure(target: Target, logins: SharedLogins) -> Answers:
     """Probe the judged services of a host from every vantage of the site, and from here where that tells anything.
 
     From here: only the address the host is reached by, and only for back ends that reach it over the network.
@@ -156,8 +157,8 @@ def measure(target: Target, ssh_config: str | None = None) -> Answers:
 
     def look(host: str) -> list[Observation] | str:
         try:
-            options = {"ssh_config": ssh_config} if ssh_config else {}
-            return run_through(testinfra.get_host(host_uri(host), **options), [one for _, one in wanted])
+            connection = testinfra.get_host(logins.shared(host_uri(host)), ssh_config=str(logins.config()))
+            return run_through(connection, [one for _, one in wanted])
         except CallgateError as error:
             return str(error)
         except Exception as error:  # back ends raise RuntimeError, OSError, their libraries' own

@@ -65,7 +65,7 @@ class AuditSession:
     def answers(self, target: Target) -> Answers:
         """What answered the probes of this host's services; measured once, when first asked for."""
         if target.uri not in self._answers:
-            self._answers[target.uri] = measure(target, str(self.logins.config()))
+            self._answers[target.uri] = measure(target, self.logins)
         return self._answers[target.uri]
 
     def add(self, outcome: Outcome) -> None:

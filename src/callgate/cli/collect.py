@@ -45,7 +45,7 @@ def collect(host: str, out: Path | None, ssh_config: str | None, seconds: int, s
     from callgate.evidence.stream import FileState
 
     with SharedLogins() as logins:
-        connection = testinfra.get_host(host_uri(host), ssh_config=str(logins.config(ssh_config)))
+        connection = testinfra.get_host(logins.shared(host_uri(host)), ssh_config=str(logins.config(ssh_config)))
         bundle = collector.collect(connection, seconds)
     write_bundle(bundle, out)
     records = bundle.manifest.files if bundle.manifest else {}

@@ -71,14 +71,14 @@ def lab() -> None:
 
 
 @lab.command()
-@click.option("--quiet", "-q", is_flag=True, help="Only the closing line of each audit.")
-def demo(quiet: bool) -> int:
+@click.option("--verbose", "-v", is_flag=True, help="Print each audit's whole table.")
+def demo(verbose: bool) -> int:
     """Show the story: exposed; the usual remedy; still exposed on 2000/tcp; the right remedy; all green."""
     from callgate.cli.demo import tell
     from callgate.lab.availability import enter_user_namespace
 
     enter_user_namespace()
-    return tell(quiet)
+    return tell(verbose)
 
 
 @lab.command(

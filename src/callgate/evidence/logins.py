@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
+import urllib.parse
 from pathlib import Path
 from types import TracebackType
 
@@ -32,20 +34,33 @@ class SharedLogins:
         base = tempfile.gettempdir()
         self._folder = Path(tempfile.mkdtemp(prefix="callgate-", dir=base if len(base) < 30 else "/tmp"))  # noqa: S108
         self._configs: dict[str | None, Path] = {}
+        self._lock = threading.Lock()  # vantages are reached from several threads
 
     def config(self, own: str | None = None) -> Path:
         """The path of an ssh_config that includes `own` (a path), or else the user's and the system's."""
-        if own not in self._configs:
-            if own is None:
-                included = [Path.home() / ".ssh" / "config", Path("/etc/ssh/ssh_config")]
-            else:
-                included = [Path(own).expanduser().absolute()]
-            lines = ["BatchMode yes", *(f'Include "{path}"' for path in included if path.exists())]
-            path = self._folder / f"config{len(self._configs)}"
-            path.write_text("\n".join(lines) + "\n" + _OPTIONS.format(folder=self._folder))
-            path.chmod(0o600)
-            self._configs[own] = path
-        return self._configs[own]
+        with self._lock:
+            if own not in self._configs:
+                if own is None:
+                    included = [Path.home() / ".ssh" / "config", Path("/etc/ssh/ssh_config")]
+                else:
+                    included = [Path(own).expanduser().absolute()]
+                lines = ["BatchMode yes", *(f'Include "{path}"' for path in included if path.exists())]
+                path = self._folder / f"config{len(self._configs)}"
+                path.write_text("\n".join(lines) + "\n" + _OPTIONS.format(folder=self._folder))
+                path.chmod(0o600)
+                self._configs[own] = path
+            return self._configs[own]
+
+    def shared(self, uri: str) -> str:
+        """A host URI whose `?ssh_config=FILE`, if it has one, shares logins too."""
+        address, question, query = uri.partition("?")
+        if not question:
+            return uri
+        options = [
+            (key, str(self.config(value)) if key == "ssh_config" else value)
+            for key, value in urllib.parse.parse_qsl(query, keep_blank_values=True)
+        ]
+        return f"{address}?{urllib.parse.urlencode(options)}"
 
     def close(self) -> None:
         """End every shared login and remove the files."""

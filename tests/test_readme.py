@@ -1,0 +1,66 @@
+"""README shows what is really printed, and its examples work."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from callgate.baseline.library import load_baseline
+from callgate.baseline.site import load_site
+from callgate.lab.availability import lab_unavailable
+from callgate.lab.pytest_fixtures import require, require_tool
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+OUTPUTS = dict(re.findall(r"<!-- output of: callgate (.*?) -->\n```text\n(.*?)\n```", README, re.DOTALL))
+YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def printed(command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "callgate", *command.split()],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    return done.stdout.strip("\n")
+
+
+@pytest.mark.parametrize("command", [command for command in OUTPUTS if not command.startswith("lab")])
+def test_output_in_the_readme_is_what_is_printed(command: str) -> None:
+    assert printed(command) == OUTPUTS[command]
+
+
+@pytest.mark.lab
+def test_demo_in_the_readme_is_what_is_printed() -> None:
+    require(lab_unavailable())
+    require_tool("kamailio")
+    require_tool("iptables")
+    assert printed("lab demo") == OUTPUTS["lab demo"]
+
+
+def test_site_file_of_the_readme_is_sound(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(next(text for text in YAML if text.startswith("trusted:")))
+    site = load_site(path)
+    assert site.waivers[0].ticket == "VOIP-112"
+
+
+def test_own_baseline_and_check_of_the_readme_work(tmp_path: Path) -> None:
+    path = tmp_path / "ours.yaml"
+    path.write_text(next(text for text in YAML if text.startswith("# ours.yaml")))
+    assert load_baseline(str(path)).controls["OWN-01"].parameters == {"ports": [80, 443]}
+    (tmp_path / "test_web.py").write_text(PYTHON[0])
+    host = "bundle://tests/data/bundles/nft01-compliant"
+    text = printed(f"audit {host} --baseline {path} --checks {tmp_path}/test_web.py -v")
+    assert "pass    OWN-01  The PBX host runs no web server" in text
+    assert "no web server listens" in text

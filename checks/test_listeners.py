@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from callgate.audit.accounting import AccountedFor, unaccounted
 from callgate.audit.answers import Answers
 from callgate.audit.exposure import bindings, evidence_lines, listening, unconfined, why_closed, why_let_in, why_open
-from callgate.audit.listeners import AccountedFor, unaccounted
 from callgate.audit.target import Target
 from callgate.baseline.service import Service
 from callgate.baseline.site import Site

@@ -11,7 +11,7 @@ import junitparser
 import pytest
 from lxml import etree
 
-from callgate.cli.lab import apply_firewall, write_site
+from callgate.lab.call_control import apply_firewall, write_site
 from callgate.lab.pytest_fixtures import require, require_tool
 from callgate.lab.sshd import Sshd, sshd_unavailable, start_sshd
 from callgate.lab.topology import Lab
@@ -97,9 +97,7 @@ controls:
 """
 
 
-def test_whole_audit_logs_in_once_also_with_checks_that_run_commands(
-    pbx_lab: Lab, sshd: Sshd, tmp_path: Path
-) -> None:
+def test_whole_audit_logs_in_once_also_with_checks_that_run_commands(pbx_lab: Lab, sshd: Sshd, tmp_path: Path) -> None:
     audit(pbx_lab, sshd, tmp_path / "r.xml")
     assert (sshd.logins(), sshd.sessions()) == (1, 1)
     (tmp_path / "test_own.py").write_text(OWN)

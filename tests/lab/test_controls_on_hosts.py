@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from callgate.cli.lab import apply_firewall, start_servers, write_site
+from callgate.lab.call_control import apply_firewall, start_servers, write_site
 from callgate.lab.certificate import self_signed
 from callgate.lab.pytest_fixtures import require_tool
 from callgate.lab.sccp import start_sccp

@@ -96,7 +96,9 @@ def test_container_as_docker_reaches_it(lab: Lab, tmp_path: Path) -> None:
     # What testinfra runs is `docker exec NAME /bin/sh -c COMMAND`: this stands in for the engine, not for the host.
     tools = tmp_path / "tools"
     tools.mkdir()
-    engine = f'#!/bin/sh\n[ "$1 $2" = "exec pbx" ] || exit 1\nshift 2\nexec nsenter -t {lab.pbx.pid} -n -m -p -u -- "$@"\n'
+    engine = (
+        f'#!/bin/sh\n[ "$1 $2" = "exec pbx" ] || exit 1\nshift 2\nexec nsenter -t {lab.pbx.pid} -n -m -p -u -- "$@"\n'
+    )
     (tools / "docker").write_text(engine)
     (tools / "docker").chmod(0o755)
     assert_complete(*collect("docker://pbx", tmp_path / "b", path=str(tools)))

@@ -71,8 +71,8 @@ def audit(
 
     plan = make_plan(baseline, site, waivers)
     uris = list(dict.fromkeys(host_uri(host) for host in hosts or ("local://",)))
-    from callgate.cli.running import run_checks
     from callgate.cli.progress import collecting
+    from callgate.cli.running import run_checks
 
     with ExitStack() as stack:
         progress = stack.enter_context(collecting(len(uris))) if sys.stderr.isatty() and not quiet else None

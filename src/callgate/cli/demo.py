@@ -8,7 +8,7 @@ import click
 
 from callgate.audit.plan import AuditPlan, make_plan
 from callgate.cli.running import run_checks
-from callgate.cli.lab import apply_firewall, start_servers, write_site
+from callgate.lab.call_control import apply_firewall, start_servers, write_site
 from callgate.lab.rulesets import USUAL_REMEDY
 from callgate.lab.topology import Lab
 from callgate.report.outcome import AuditReport, Verdict

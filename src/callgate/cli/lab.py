@@ -3,63 +3,17 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import click
 
 from callgate.errors import LabError
 
-if TYPE_CHECKING:
-    from callgate.lab.host import LabHost
-    from callgate.lab.topology import Lab
-
 _MARK = "callgate-lab"
-
-SITE = """\
-# The lab's site: phones live on eth0's side, everyone else is a stranger.
-trusted: [192.168.1.0/24, "fd00:1::/64"]
-auditor: none  # this machine has no way into the lab but the namespaces
-vantages:
-  - {{name: phone network, host: "{trusted}", side: trusted}}
-  - {{name: internet, host: "{stranger}", side: stranger}}
-"""
-
-
-def write_site(lab: Lab) -> Path:
-    """Write the lab's site file into its directory."""
-    path = lab.directory / "site.yaml"
-    path.write_text(SITE.format(trusted=lab.trusted.uri, stranger=lab.stranger.uri), encoding="utf-8")
-    return path
-
-
-def start_servers(pbx: LabHost) -> tuple[str, ...]:
-    """Start an SCCP responder and, where it is installed, Kamailio; returns what runs, in words."""
-    from callgate.lab.availability import find_tool
-    from callgate.lab.kamailio import start_kamailio
-    from callgate.lab.sccp import start_sccp
-
-    start_sccp(pbx)
-    started = ["an SCCP responder on 2000/tcp"]
-    if find_tool("kamailio"):
-        start_kamailio(pbx)
-        started.append("Kamailio on 5060/udp and 5060/tcp")
-    return tuple(started)
-
-
-def apply_firewall(pbx: LabHost, kind: str) -> None:
-    """Load `usual` (the advice that is around) or `right` rules; `none` leaves the host open."""
-    from callgate.lab.rulesets import RIGHT_REMEDY_NFT, USUAL_REMEDY
-
-    if kind == "usual":
-        for command in USUAL_REMEDY:
-            pbx.run(shlex.split(command))
-    elif kind == "right":
-        pbx.load_nft(RIGHT_REMEDY_NFT)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -95,9 +49,10 @@ Example:
     help="Rules on the PBX.",
 )
 @click.option("--minutes", type=click.IntRange(1, 24 * 60), default=60, show_default=True, help="End by itself after.")
-def up(firewall: str, minutes: int) -> int:
+def up(firewall: Literal["none", "usual", "right"], minutes: int) -> int:
     """Build the lab and keep it until Ctrl-C, `callgate lab down`, or its time is over."""
     from callgate.lab.availability import enter_user_namespace
+    from callgate.lab.call_control import apply_firewall, start_servers, write_site
     from callgate.lab.sshd import sshd_unavailable, start_sshd
     from callgate.lab.topology import Lab
 

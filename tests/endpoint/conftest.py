@@ -115,13 +115,15 @@ def closed_port() -> Iterator[Callable[..., int]]:
 
         def hold(host: str = "127.0.0.1") -> int:
             # Bound, but neither listening nor connected to the prober: nobody else gets the port.
-            tcp = stack.enter_context(_bound(socket.SOCK_STREAM, host))
-            port = int(tcp.getsockname()[1])
-            udp = stack.enter_context(socket.socket(_family(host), socket.SOCK_DGRAM))
-            elsewhere = "::1" if ":" in host else "127.0.0.99"
-            udp.bind((host, port))
-            udp.connect((elsewhere, 9))
-            return port
+            for _ in range(20):
+                tcp = stack.enter_context(_bound(socket.SOCK_STREAM, host))
+                udp = stack.enter_context(socket.socket(_family(host), socket.SOCK_DGRAM))
+                port = int(tcp.getsockname()[1])
+                with suppress(OSError):  # another program has the UDP port of that number
+                    udp.bind((host, port))
+                    udp.connect((host, 9))
+                    return port
+            raise AssertionError("no port is free for TCP and UDP")
 
         yield hold
 

@@ -67,6 +67,8 @@ def test_each_service_is_asked_in_its_own_words(application: str, transport: str
     asked = exchange_for(application, transport, HERE, 5060, token=TOKEN)
     assert asked.payload == payload
     assert (asked.address, asked.port, asked.transport) == (HERE, 5060, Transport(transport))
+    connect_only = transport == "tcp" and payload == b""
+    assert asked.wait_seconds == (0.5 if connect_only else 2.0)
 
 
 def test_exchanges_are_named_and_requests_are_never_the_same() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import ip_address
+from queue import Queue
 
 import pytest
 
@@ -210,15 +211,15 @@ def test_a_flood_of_datagrams_is_bounded(serve_datagrams: Serve) -> None:
 
 @pytest.mark.parametrize("application", ["h323", "capf", "other"])
 def test_other_applications_are_only_connected(serve: Serve, application: str) -> None:
-    got: list[bytes] = []
+    got: Queue[bytes] = Queue()
 
     def listen(connection: socket.socket) -> None:
         with suppress(OSError):
-            got.append(connection.recv(4096))
+            got.put(connection.recv(4096))
 
     finding = ask(application, "tcp", "127.0.0.1", serve(listen), wait_seconds=0.1)
     assert finding == Finding(Answer.SILENT, "connected, then silence for 0.1 s")
-    assert got == [b""], "nothing was sent, and the connection was ended in order"
+    assert got.get(timeout=5) == b"", "nothing was sent, and the connection was ended in order"
 
 
 def test_a_full_accept_queue_looks_filtered() -> None:

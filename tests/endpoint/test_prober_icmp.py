@@ -57,6 +57,7 @@ table inet own {
     chain output {
         type filter hook output priority 0; policy accept;
         th dport 1011 reject with icmpx type admin-prohibited
+        th dport 1012 drop
     }
 }
 RULES
@@ -103,6 +104,8 @@ OVER_TCP: dict[tuple[str, int], tuple[Answer, str]] = {
     ("2001:db8::2", 1005): (Answer.REFUSED, "connection refused (RST)"),
     ("192.0.2.2", 1006): (Answer.FILTERED, "no reply to the connection request in 4 s"),
     ("2001:db8::2", 1006): (Answer.FILTERED, "no reply to the connection request in 4 s"),
+    # The kernel does not tell a TCP client that its own firewall drops.
+    ("192.0.2.2", 1012): (Answer.FILTERED, "no reply to the connection request in 4 s"),
     ("192.0.2.9", 2000): (
         Answer.NO_ROUTE,
         "the vantage itself could not reach out: ICMP host unreachable from 192.0.2.1",
@@ -110,6 +113,8 @@ OVER_TCP: dict[tuple[str, int], tuple[Answer, str]] = {
     ("2001:db8::9", 2000): (Answer.NO_ROUTE, "the vantage itself could not reach out: ICMP address unreachable"),
 }
 OVER_UDP: dict[tuple[str, int], tuple[Answer, str]] = {
+    ("192.0.2.2", 1012): (Answer.NO_ROUTE, "the vantage itself could not reach out: EPERM"),
+    ("2001:db8::2", 1012): (Answer.NO_ROUTE, "the vantage itself could not reach out: EPERM"),
     ("192.0.2.2", 1006): (Answer.NO_REPLY, "no reply to 3 datagrams in 2 s"),
     ("2001:db8::2", 1006): (Answer.NO_REPLY, "no reply to 3 datagrams in 2 s"),
 }

@@ -57,7 +57,7 @@ class Answer(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether packets of this vantage certainly reached a listener and its answers came back."""
+        """Whether packets of this vantage certainly reached a listener, or a proxy before it, and answers came back."""
         return self in (Answer.ANSWERS, Answer.SILENT)
 
     @property

@@ -24,7 +24,8 @@ MAXIMUM_RECEIVED: Final = 65536
 """Bytes received in one exchange, over all its datagrams."""
 MAXIMUM_DATAGRAMS: Final = 16
 MAXIMUM_TEXT: Final = 300
-MAXIMUM_CERTIFICATE: Final = 65536
+MAXIMUM_CERTIFICATE: Final = 131072
+"""OpenSSL takes no certificate message larger than 100 KB."""
 MAXIMUM_MILLISECONDS: Final = 1_000_000
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -178,8 +179,11 @@ _OBSERVATION_NAMES: Final = frozenset(
 
 
 def exchanges_to_json(exchanges: Iterable[Exchange]) -> str:
-    """The prober's input: ASCII without an apostrophe, so that shells need not escape a character of it."""
-    return json.dumps([exchange.as_json() for exchange in exchanges]).replace("'", "\\u0027")
+    """The prober's input: ASCII in which shells find nothing to escape, and Ansible no template to fill in."""
+    text = json.dumps([exchange.as_json() for exchange in exchanges])
+    for special in ("'", "{{", "{%", "{#"):  # these occur inside JSON strings only
+        text = text.replace(special, f"{special[:-1]}\\u{ord(special[-1]):04x}")
+    return text
 
 
 def observations_from_json(text: bytes | str, exchanges: Sequence[Exchange]) -> list[Observation]:

@@ -281,9 +281,11 @@ class TlsStream(Stream):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        with suppress(AttributeError, ssl.SSLError, ValueError):  # old versions too: they answer as well
-            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        # Old versions and ciphers too, where this Python can: they answer as well.
+        with suppress(ssl.SSLError):
             context.set_ciphers("DEFAULT:@SECLEVEL=0")
+        with suppress(AttributeError, ValueError):
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.session = context.wrap_bio(self.incoming, self.outgoing, server_hostname=server_name)
         self.raw = bytearray()

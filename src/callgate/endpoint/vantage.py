@@ -18,7 +18,7 @@ MAXIMUM_COMMAND: Final = 96 * 1024
 MAX_ARG_STRLEN); the rest is room for what they wrap around it."""
 MAXIMUM_BATCH: Final = 2 * prober.AT_ONCE
 """Exchanges in one call, so that its time and its output stay bounded."""
-MAXIMUM_OUTPUT: Final = MAXIMUM_BATCH * 256 * 1024
+MAXIMUM_OUTPUT: Final = MAXIMUM_BATCH * 320 * 1024
 MAXIMUM_REASON: Final = 200
 
 

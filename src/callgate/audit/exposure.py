@@ -64,8 +64,8 @@ def why_closed(target: Target, service: Service, listeners: Sequence[Listener], 
     where = bindings(listeners)
     if not answers.vantages("stranger"):
         rules = target.evidence.filtering.rules
+        lacking = "the site names no stranger's vantage to probe from" if target.live else "a bundle cannot be probed"
         raise NotDetermined(
-            f"{where}; {rules} firewall rules are loaded, which this version does not weigh, and the site names "
-            f"no stranger's vantage to probe from"
+            f"{where}; {rules} firewall rules are loaded, which this version does not weigh, and {lacking}"
         )
     return f"{where}; {answers.turned_away(service)}"

@@ -7,7 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-ControlId = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$", max_length=40)]
+from callgate.baseline.text import Form, Paragraph, Title
+
+ControlId = Annotated[str, Form(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)+", "a control id like LSN-01", 40)]
 """A control's name in baselines, marks, waivers and reports, like `LSN-01`."""
 
 
@@ -30,9 +32,9 @@ class Control(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: ControlId
-    title: Annotated[str, Field(min_length=1, max_length=200)]
+    title: Title
     severity: Severity
-    rationale: Annotated[str, Field(min_length=1)]
-    remedy: Annotated[str, Field(min_length=1)]
+    rationale: Paragraph
+    remedy: Paragraph
     references: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     parameters: dict[str, JsonValue] = Field(default_factory=dict)

@@ -2,56 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
-
-from callgate.baseline.control import Control, ControlId, Severity
-from callgate.baseline.service import CATALOGUE, ServiceName
-from callgate.baseline.source import Source, read_source, validate
+from callgate.baseline.baseline_file import BaselineFile, ControlEntry
+from callgate.baseline.control import Control
+from callgate.baseline.inheritance import (
+    Statement,
+    Statements,
+    control_of,
+    joined,
+    mistakes_in_change,
+    mistakes_in_known_parameters,
+    mistakes_in_new,
+)
+from callgate.baseline.service import CATALOGUE, SERVICE_NAME
+from callgate.baseline.shape import check, in_line_order, names_under, sound_entries, suggestion
+from callgate.baseline.source import Source, read_source
 from callgate.errors import FileMistakes, Mistake, UsageMistake
 
 DEFAULT_BASELINE = "voip-core"
+_CHAIN_LIMIT = 20
 
 
 def data_dir(kind: Literal["checks", "baselines"]) -> Path:
     """The shipped checks or baselines: inside the installed package, or beside src/ in a clone."""
     inside = Path(str(resources.files("callgate"))) / kind
     return inside if inside.is_dir() else Path(__file__).resolve().parents[3] / kind
-
-
-class ControlEntry(BaseModel):
-    """A control as a baseline file writes it: complete where it is new, only what differs where it is inherited."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: ControlId
-    enabled: bool = True
-    title: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    severity: Severity | None = None
-    rationale: Annotated[str, Field(min_length=1)] | None = None
-    remedy: Annotated[str, Field(min_length=1)] | None = None
-    references: dict[str, tuple[str, ...]] | None = None
-    parameters: dict[str, JsonValue] = Field(default_factory=dict)
-
-
-class BaselineFile(BaseModel):
-    """One baseline file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=60)]
-    title: Annotated[str, Field(min_length=1, max_length=200)]
-    extends: tuple[str, ...] = ()
-    """Names of shipped baselines, or paths relative to this file."""
-    judged_from: Literal["inside", "outside"] | None = None
-    """`outside`: the hosts have no shell, nothing is collected there and only probes judge them."""
-    services: tuple[ServiceName, ...] = ()
-    controls: tuple[ControlEntry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +55,12 @@ def shipped_baselines() -> tuple[Path, ...]:
 
 def find_baseline(name: str) -> Path:
     """The file of a baseline given by name or path. Raises UsageMistake when there is none."""
-    if name.endswith((".yaml", ".yml")) or "/" in name:
-        path = Path(name).expanduser()
-        if not path.is_file():
-            raise UsageMistake(f"{name}: there is no such baseline file")
-        return path
+    if _is_path(name):
+        return _existing(Path(os.path.expanduser(name)))
     path = data_dir("baselines") / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(path.stem for path in shipped_baselines())
-        raise UsageMistake(f"no baseline is called {name!r}; there are {known}; a file ends in .yaml")
+    if path not in shipped_baselines():
+        known = suggestion(name, (path.stem for path in shipped_baselines()))
+        raise UsageMistake(f"no baseline is called {name!r}; {known}; a file ends in .yaml")
     return path
 
 
@@ -91,99 +69,135 @@ def load_baseline(name: str) -> Baseline:
 
     Raises UsageMistake when it is not found, FileMistakes with every mistake in its files.
     """
-    return _load(find_baseline(name), ())
-
-
-def _load(path: Path, above: tuple[Path, ...]) -> Baseline:
-    source = read_source(path)
-    file = validate(source, BaselineFile)
-    mistakes: list[Mistake] = []
-    parents: list[Baseline] = []
-    for index, name in enumerate(file.extends):
-        try:
-            parent = find_baseline(str(path.parent / name) if "/" in name or name.endswith((".yaml", ".yml")) else name)
-            if parent.resolve() in (path.resolve(), *(one.resolve() for one in above)):
-                raise UsageMistake(f"{name!r} extends this baseline in turn")
-            parents.append(_load(parent, (*above, path)))
-        except UsageMistake as error:
-            mistakes.append(source.mistake(("extends", index), str(error)))
-        except FileMistakes as error:
-            mistakes.extend(error.mistakes)
-    if mistakes:
+    path = find_baseline(name)
+    lineage, mistakes = _Loading().load(path, ())
+    if lineage is None:
         raise FileMistakes(mistakes)
-    for index, name in enumerate(file.services):
-        if name not in CATALOGUE:
-            text = f"no service is called {name!r}; known: {', '.join(CATALOGUE)}"
-            mistakes.append(source.mistake(("services", index), text))
-    controls = {id_: control for parent in parents for id_, control in parent.controls.items()}
-    _merge(source, file, controls, mistakes)
-    if mistakes:
-        raise FileMistakes(sorted(mistakes, key=lambda mistake: mistake.line))
-    inherited = (parent.judged_from for parent in parents)
+    if not lineage.said:
+        raise FileMistakes([Mistake(path, 1, "no control is left here; an audit needs at least one")])
     return Baseline(
-        id=file.id,
-        title=file.title,
-        judged_from=file.judged_from or ("outside" if "outside" in inherited else "inside"),
-        services=tuple(dict.fromkeys([name for parent in parents for name in parent.services] + [*file.services])),
-        controls=controls,
-        chain=(*dict.fromkeys(id_ for parent in parents for id_ in parent.chain), file.id),
+        id=lineage.file.id,
+        title=lineage.file.title,
+        judged_from=lineage.judged_from,
+        services=lineage.services,
+        controls={id_: control_of(statements) for id_, statements in lineage.said.items()},
+        chain=lineage.chain,
     )
 
 
-def _merge(source: Source, file: BaselineFile, controls: dict[str, Control], mistakes: list[Mistake]) -> None:
-    """Put the file's entries over what it inherits."""
-    seen: dict[str, int] = {}
-    for index, entry in enumerate(file.controls):
+def _is_path(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or "/" in name
+
+
+def _existing(path: Path) -> Path:
+    try:
+        found = path.is_file()
+    except OSError as error:  # a name that is too long, a folder one may not enter
+        raise UsageMistake(f"{path}: {error.strerror}") from None
+    if not found:
+        raise UsageMistake(f"{path}: there is no such baseline file")
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class _Lineage:
+    """A baseline file with what it and those it extends say."""
+
+    file: BaselineFile
+    judged_from: Literal["inside", "outside"]
+    services: tuple[str, ...]
+    said: Statements
+    chain: tuple[str, ...]
+
+
+class _Loading:
+    """One load: each file is read once, however often it is extended, and its mistakes are told once."""
+
+    def __init__(self) -> None:
+        self._lineages: dict[str, _Lineage | None] = {}
+
+    def load(self, path: Path, above: tuple[Path, ...]) -> tuple[_Lineage | None, list[Mistake]]:
+        """The lineage of a file, None when it has mistakes; and the mistakes, its own before those it inherits.
+
+        `above` are the files that extend it in turn, resolved.
+        """
+        name = os.path.abspath(path)
+        if name in self._lineages:
+            return self._lineages[name], []
+        try:
+            source = read_source(path)
+        except FileMistakes as error:
+            lineage, mistakes = None, list(error.mistakes)
+        else:
+            lineage, mistakes = self._read(source, (*above, path.resolve()))
+        self._lineages[name] = lineage
+        return lineage, mistakes
+
+    def _read(self, source: Source, chain: tuple[Path, ...]) -> tuple[_Lineage | None, list[Mistake]]:
+        file, own = check(source, BaselineFile)
+        inherited: list[Mistake] = []
+        parents: list[_Lineage | None] = []
+        for index, name in names_under(source, ("extends",)):
+            try:
+                parent, mistakes = self.load(_extended(source.path, name, chain), chain)
+            except UsageMistake as error:
+                own.append(source.mistake(("extends", index), str(error)))
+                parent, mistakes = None, []
+            parents.append(parent)
+            inherited += mistakes
+        known = [parent for parent in parents if parent is not None]
+        said = joined([parent.said for parent in known])
+        own += _unknown_services(source)
+        own += _add(source, chain[-1], said, complete=len(known) == len(parents))
+        ids = tuple(dict.fromkeys(id_ for parent in known for id_ in parent.chain))
+        if file is not None and file.id in ids:
+            own.append(source.mistake(("id",), f"{file.id!r} is the id of a baseline that this one extends"))
+        if file is None or own or len(known) < len(parents):
+            return None, in_line_order(own) + inherited
+        outside = any(parent.judged_from == "outside" for parent in known)
+        lineage = _Lineage(
+            file=file,
+            judged_from=file.judged_from or ("outside" if outside else "inside"),
+            services=tuple(dict.fromkeys([*(name for parent in known for name in parent.services), *file.services])),
+            said=said,
+            chain=(*ids, file.id),
+        )
+        return lineage, []
+
+
+def _extended(path: Path, name: str, chain: tuple[Path, ...]) -> Path:
+    """The file that `path` extends by a name. Raises UsageMistake when there is none, or it cannot be extended."""
+    found = _existing(path.parent / name) if _is_path(name) else find_baseline(name)
+    if found.resolve() == chain[-1]:
+        raise UsageMistake(f"{name!r} is this very file")
+    if found.resolve() in chain:
+        raise UsageMistake(f"{name!r} extends this baseline in turn")
+    if len(chain) >= _CHAIN_LIMIT:
+        raise UsageMistake(f"more than {_CHAIN_LIMIT} baselines extend each other in a row")
+    return found
+
+
+def _unknown_services(source: Source) -> Iterator[Mistake]:
+    for index, name in names_under(source, ("services",)):
+        if name not in CATALOGUE and SERVICE_NAME.fits(name):
+            yield source.mistake(("services", index), f"no service is called {name!r}; {suggestion(name, CATALOGUE)}")
+
+
+def _add(source: Source, path: Path, said: dict[str, tuple[Statement, ...]], *, complete: bool) -> Iterator[Mistake]:
+    """Add a file's entries to what is said by those it extends; these are not `complete` where one is wrong."""
+    seen: set[str] = set()
+    for index, entry in sound_entries(source, "controls", ControlEntry):
+        before = said.get(entry.id, ())
         if entry.id in seen:
-            mistakes.append(source.mistake(("controls", index, "id"), f"{entry.id} stands here twice"))
+            yield source.mistake(("controls", index, "id"), f"{entry.id} stands here twice")
             continue
-        seen[entry.id] = index
-        inherited = controls.get(entry.id)
-        if not entry.enabled:
-            if controls.pop(entry.id, None) is None:
-                text = f"{entry.id} is switched off, but no extended baseline has it"
-                mistakes.append(source.mistake(("controls", index, "id"), text))
-            continue
-        given = {
-            key: getattr(entry, key)
-            for key in ("title", "severity", "rationale", "remedy", "references")
-            if getattr(entry, key) is not None
-        }
-        if inherited is None:
-            lacking = [key for key in ("title", "severity", "rationale", "remedy") if key not in given]
-            if lacking:
-                text = f"{entry.id} is new here and needs {', '.join(lacking)}"
-                mistakes.append(source.mistake(("controls", index, "id"), text))
-                continue
-            controls[entry.id] = Control(id=entry.id, parameters=entry.parameters, **given)
-            continue
-        for name, value in entry.parameters.items():
-            place = ("controls", index, "parameters", name)
-            if name not in inherited.parameters:
-                known = ", ".join(inherited.parameters) or "none"
-                mistakes.append(source.mistake(place, f"{entry.id} has no such parameter; known: {known}"))
-            elif not _same_shape(inherited.parameters[name], value):
-                wanted = _shape(inherited.parameters[name])
-                mistakes.append(source.mistake(place, f"{wanted} is expected, as the inherited value is one"))
-        parameters = {**inherited.parameters, **entry.parameters}
-        controls[entry.id] = inherited.model_copy(update={**given, "parameters": parameters})
-
-
-def _shape(value: JsonValue) -> str:
-    match value:
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case dict():
-            return "a mapping"
-        case _:
-            return "nothing"
-
-
-def _same_shape(inherited: JsonValue, value: JsonValue) -> bool:
-    return _shape(inherited) == _shape(value)
+        seen.add(entry.id)
+        yield from mistakes_in_known_parameters(source, index, entry)
+        if before:
+            yield from mistakes_in_change(source, index, entry, control_of(before))
+        elif complete:
+            yield from mistakes_in_new(source, index, entry)
+        if entry.enabled:
+            said[entry.id] = (*before, Statement(path, entry, defines=not before))
+        else:
+            said.pop(entry.id, None)

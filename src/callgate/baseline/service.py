@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, InstanceOf, PlainSerializer, WithJsonSchema
 
+from callgate.baseline.text import Form
 from callgate.evidence.listener import Listener, Transport
 
-ServiceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)]
-_PORTS = re.compile(r"(\d{1,5})(?:-(\d{1,5}))?")
+SERVICE_NAME = Form(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", "a service name like sip-udp", 40)
+ServiceName = Annotated[str, SERVICE_NAME]
+_PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
 def _ports(value: Any) -> Any:
@@ -42,7 +44,7 @@ Ports = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 1, "maximum": 65535},
-                {"type": "string", "pattern": r"^\d{1,5}(-\d{1,5})?$"},
+                {"type": "string", "pattern": r"^[0-9]{1,5}(-[0-9]{1,5})?$"},
             ]
         }
     ),

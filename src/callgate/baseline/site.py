@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,18 +13,24 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    TypeAdapter,
+    ValidationError,
     WithJsonSchema,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from callgate.baseline.network import PRIVATE_NETWORKS, HostAddress, Trusted
-from callgate.baseline.service import CATALOGUE, Ports, Protocol, Service, ServiceName
-from callgate.baseline.source import Source, read_source, validate
-from callgate.baseline.waiver import Line, Waiver
+from callgate.baseline.network import PRIVATE_NETWORKS, HostAddress, Trusted, TrustedNetwork
+from callgate.baseline.service import CATALOGUE, SERVICE_NAME, Ports, Protocol, Service, ServiceName
+from callgate.baseline.shape import check, in_line_order, names_under, nearest, sound_entries, suggestion, validate
+from callgate.baseline.source import Location, Source, read_source
+from callgate.baseline.text import Line, Switch
+from callgate.baseline.waiver import Waiver
 from callgate.errors import FileMistakes, Mistake
 from callgate.evidence.listener import Address, Listener, Transport
+
+_NETWORKS: TypeAdapter[tuple[TrustedNetwork, ...]] = TypeAdapter(tuple[TrustedNetwork, ...])
 
 
 class _Strict(BaseModel):
@@ -37,17 +43,19 @@ class ServiceChange(_Strict):
     `true` and `false` stand for `{judged: true}` and `{judged: false}`.
     """
 
-    judged: bool = True
+    judged: Switch = True
 
     title: Line | None = None
     application: Protocol | None = None
     transport: Transport | None = None
     port: Ports | None = None
-    tls: bool | None = None
+    tls: Switch | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _from_switch(cls, value: Any) -> Any:
+        if not isinstance(value, bool | dict | ServiceChange):
+            raise ValueError("true, false, or keys and values like {port: 5080} are expected")
         return {"judged": value} if isinstance(value, bool) else value
 
     @classmethod
@@ -57,6 +65,8 @@ class ServiceChange(_Strict):
 
 def _protected(value: Any) -> Any:
     """`true` means both, `false` neither."""
+    if not isinstance(value, bool | list | tuple):
+        raise ValueError("true, false, or a list of sccp and sip is expected")
     return (("sccp", "sip") if value else ()) if isinstance(value, bool) else value
 
 
@@ -80,7 +90,11 @@ class _Port(_Strict):
 class AccountedListener(_Strict):
     """A listener somebody answers for: its port, and the process that should hold it."""
 
-    port: Annotated[_Port, BeforeValidator(_port_and_transport), WithJsonSchema({"type": "string"})]
+    port: Annotated[
+        _Port,
+        BeforeValidator(_port_and_transport),
+        WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,5}(-[0-9]{1,5})?/(tcp|udp)$"}),
+    ]
     process: Line | None = None
     reason: Line | None = None
 
@@ -118,10 +132,11 @@ class Site(_Strict):
     """One site. Only `trusted` is needed; without a site file private address space is trusted."""
 
     trusted: Trusted
+    """The networks phones and staff are in; everyone else is a stranger."""
     tls_only: Annotated[tuple[Literal["sccp", "sip"], ...], BeforeValidator(_protected), _PROTOCOLS_SCHEMA] = ()
     """The protocols that may be offered over TLS alone; `true` means both."""
     expected: tuple[ServiceName, ...] | None = None
-    """The services this site means to run; None when the site does not say."""
+    """The services this site means to run; without it, the site does not say."""
     services: dict[ServiceName, ServiceChange] = Field(default_factory=dict)
     """Services moved, added (`h323: true`) or dropped (`sccp: false`)."""
     listeners: tuple[AccountedListener, ...] = ()
@@ -129,11 +144,15 @@ class Site(_Strict):
     voice_interfaces: tuple[Line, ...] = ()
     """Interfaces that only trusted networks lie behind."""
     vantages: tuple[Vantage, ...] = ()
+    """Hosts to probe from, on either side."""
     auditor: Literal["trusted", "stranger", "none"] | None = None
     """On which side the auditor's own machine stands (`none`: it does not probe); without it, its address tells."""
     phones: tuple[Phone, ...] = ()
+    """Phones that must keep their service."""
     hosts: dict[Line, HostEntry] = Field(default_factory=dict)
+    """What differs for single hosts, by a pattern over names and URIs, like `pbx1` or `ssh://*@lab-*`."""
     waivers: tuple[Waiver, ...] = ()
+    """Failing controls that somebody accepted, until a time."""
 
     def trusts(self, address: Address) -> bool:
         """Whether an address lies in a trusted network."""
@@ -181,9 +200,10 @@ DEFAULT_SITE_ASSUMPTION = (
 def load_site(path: Path) -> Site:
     """Read and check a site file. Raises FileMistakes with every mistake in it."""
     source = read_source(path)
-    site = validate(source, Site)
-    if mistakes := list(_inconsistencies(source, site)):
-        raise FileMistakes(mistakes)
+    site, mistakes = check(source, Site)
+    mistakes += _contradictions(source)
+    if site is None or mistakes:
+        raise FileMistakes(in_line_order(mistakes))
     return site
 
 
@@ -205,33 +225,59 @@ def _changed(name: str, base: Service | None, change: ServiceChange) -> Service:
     return Service(**{**values, **given})
 
 
-def _inconsistencies(source: Source, site: Site) -> list[Mistake]:
-    """What the shape alone does not show: names nothing knows, phones nobody trusts."""
-    mistakes = []
-    names = {*CATALOGUE, *site.services}
-    for name, change in site.services.items():
-        if name in CATALOGUE:
-            continue
-        lacking = [key for key in ("application", "transport", "port") if getattr(change, key) is None]
-        if not change.model_fields_set - {"judged"}:
-            text = f"no service is called {name!r}; known: {', '.join(CATALOGUE)}"
-            mistakes.append(source.mistake(("services", name), text))
-        elif lacking:
-            text = f"a service of the site's own needs {', '.join(lacking)}"
-            mistakes.append(source.mistake(("services", name), text))
-    places: list[tuple[tuple[str | int, ...], Sequence[str] | None]] = [(("expected",), site.expected)]
-    places += [(("hosts", pattern, "expected"), entry.expected) for pattern, entry in site.hosts.items()]
-    for location, expected in places:
-        for index, name in enumerate(expected or ()):
-            if name not in names or not site.services.get(name, ServiceChange()).judged:
-                why = "the site drops it" if name in names else f"known: {', '.join(sorted(names))}"
-                mistakes.append(source.mistake((*location, index), f"no service {name!r} is judged; {why}"))
-    for index, phone in enumerate(site.phones):
-        if phone.address is not None and not site.trusts(phone.address):
-            text = f"{phone.name} stands in no trusted network ({phone.address}): it would be locked out"
-            mistakes.append(source.mistake(("phones", index, "address"), text))
-    vantages = [vantage.name for vantage in site.vantages]
-    for index, name in enumerate(vantages):
-        if name in vantages[:index]:
-            mistakes.append(source.mistake(("vantages", index, "name"), f"{name!r} names two vantages"))
-    return sorted(mistakes, key=lambda mistake: mistake.line)
+def _contradictions(source: Source) -> Iterator[Mistake]:
+    """What the shape alone does not show: names nothing knows, phones nobody trusts. Wrong entries are passed over."""
+    written = source.mapping.get("services")
+    known = {*CATALOGUE, *(written if isinstance(written, dict) else ())}
+    changes = {str(name): change for name, change in sound_entries(source, "services", ServiceChange)}
+    for name, change in changes.items():
+        if name not in CATALOGUE and SERVICE_NAME.fits(name):
+            yield from _incomplete(source, name, change)
+    yield from _not_judged(source, known, {name for name, change in changes.items() if not change.judged})
+    yield from _locked_out(source)
+    for index, waiver in sound_entries(source, "waivers", Waiver):
+        if waiver.service is not None and waiver.service not in known:
+            text = f"no service is called {waiver.service!r}; {suggestion(waiver.service, known)}"
+            yield source.mistake(("waivers", index, "service"), text)
+    first: dict[str, str | int] = {}
+    for index, vantage in sound_entries(source, "vantages", Vantage):
+        if first.setdefault(vantage.name, index) != index:
+            yield source.mistake(("vantages", index, "name"), f"{vantage.name!r} names two vantages")
+
+
+def _incomplete(source: Source, name: str, change: ServiceChange) -> Iterator[Mistake]:
+    """A name outside the catalogue: a typing mistake, or a service of the site's own that is not all described."""
+    if not change.model_fields_set - {"judged"}:
+        yield source.mistake(("services", name), f"no service is called {name!r}; {suggestion(name, CATALOGUE)}")
+    elif lacking := [key for key in ("application", "transport", "port") if getattr(change, key) is None]:
+        near = nearest(name, CATALOGUE)
+        text = f"a service of the site's own needs {', '.join(lacking)}" + (
+            f"; or did you mean {near}?" if near else ""
+        )
+        yield source.mistake(("services", name), text)
+
+
+def _not_judged(source: Source, known: set[str], dropped: set[str]) -> Iterator[Mistake]:
+    """Names of expected services that no audit of this site would judge."""
+    hosts = source.mapping.get("hosts")
+    places: list[Location] = [("expected",)]
+    places += [("hosts", pattern, "expected") for pattern in (hosts if isinstance(hosts, dict) else ())]
+    for place in places:
+        for index, name in names_under(source, place):
+            if name in dropped:
+                yield source.mistake((*place, index), f"{name!r} cannot be expected where `services` drops it")
+            elif name not in known and SERVICE_NAME.fits(name):
+                yield source.mistake((*place, index), f"no service is called {name!r}; {suggestion(name, known)}")
+
+
+def _locked_out(source: Source) -> Iterator[Mistake]:
+    """Phones outside every trusted network."""
+    try:
+        networks = _NETWORKS.validate_python(source.mapping.get("trusted"))
+    except ValidationError:
+        return  # the one that is wrong may be the phones' own
+    for index, phone in sound_entries(source, "phones", Phone):
+        address = phone.address
+        if address is not None and not any(address in network for network in networks):
+            text = f"{phone.name} stands in no trusted network ({address}): it would be locked out"
+            yield source.mistake(("phones", index, "address"), text)

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from callgate.baseline.control import ControlId
 from callgate.baseline.service import ServiceName
+from callgate.baseline.text import Line
 
-Line = Annotated[str, Field(min_length=1, max_length=300)]
+_DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = rf"{_DAY}[T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}})?(Z|[+-][0-9]{{2}}:[0-9]{{2}})"
 
 
 def _expiry(value: Any) -> Any:
     """An end of acceptance in UTC: a time with zone, or a day, which counts to its end."""
-    if isinstance(value, datetime):
-        return value
     try:
-        if isinstance(value, str) and len(value) == 10:
+        if isinstance(value, str) and re.fullmatch(_DAY, value):
             return datetime.combine(date.fromisoformat(value) + timedelta(days=1), time(), UTC)
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if isinstance(value, str) and re.fullmatch(_TIME, value):
+            return datetime.fromisoformat(value).astimezone(UTC)
+        if isinstance(value, datetime) and value.utcoffset() is not None:
+            return value.astimezone(UTC)
     except (ValueError, OverflowError):
-        moment = None
-    if moment is None or moment.utcoffset() is None:
-        raise ValueError("a day like 2026-12-31 or a UTC time like 2026-12-31T18:00:00Z is expected")
-    return moment.astimezone(UTC)
+        pass
+    raise ValueError("a day like 2026-12-31 or a UTC time like 2026-12-31T18:00:00Z is expected")
 
 
 class Waiver(BaseModel):
@@ -38,10 +40,17 @@ class Waiver(BaseModel):
     host: Line
     """A pattern over host names and URIs, like `pbx1` or `ssh://*@lab-*`."""
     service: ServiceName | None = None
+    """Without it, every service is meant."""
     reason: Line
     owner: Line
     ticket: Line
-    expires: Annotated[datetime, BeforeValidator(_expiry), WithJsonSchema({"type": "string"})]
+    """Where it is followed, like a change number."""
+    expires: Annotated[
+        datetime,
+        BeforeValidator(_expiry),
+        WithJsonSchema({"type": "string", "pattern": f"^({_DAY}|{_TIME})$"}),
+    ]
+    """A day, which counts to its end in UTC, or a time with its zone."""
 
     def applies_to(self, control: str, host_uri: str, host_name: str, service: str | None) -> bool:
         """Whether it speaks of this outcome, expired or not. Without a service it speaks of every one."""

@@ -38,7 +38,7 @@ class NsenterBackend(BaseBackend):
     NAME = "nsenter"
 
     def __init__(self, name: str, *args: Any, **kwargs: Any) -> None:
-        if not name.isdigit():
+        if not (name.isascii() and name.isdigit()):
             raise UsageMistake(f"nsenter://{name}: a process id is expected after nsenter://")
         self.process = name
         super().__init__(name, *args, **kwargs)
@@ -64,6 +64,11 @@ def host_uri(text: str) -> str:
     UsageMistake for an unknown back end, a password in the URI, and a name testinfra would take apart.
     """
     register_backends()
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = text.encode("utf-8", "backslashreplace").decode()
+        raise UsageMistake(f"{shown}: holds bytes that are not UTF-8") from None
     scheme, separator, rest = text.partition("://")
     if not separator:
         scheme, rest = "ssh", text
@@ -80,8 +85,13 @@ def host_uri(text: str) -> str:
         raise UsageMistake(f"{scheme}://{rest.rpartition('@')[2]}: a host URI must not hold a password; use keys")
     if "," in rest:
         raise UsageMistake(f"{text}: a host name has no comma; give each host on its own")
-    if scheme != "local" and not rest.partition("?")[0] and scheme != "ansible":
+    name = rest.partition("?")[0].rpartition("@")[2]
+    if scheme != "local" and not name and scheme != "ansible":
         raise UsageMistake(f"{text}: a host name is expected after {scheme}://")
+    if name.startswith("[") and name.count("]") != 1:
+        raise UsageMistake(f"{text}: an IPv6 address is expected between [ and ]")
+    if urllib.parse.unquote(name).lstrip("[").startswith("-"):
+        raise UsageMistake(f"{text}: a host name does not begin with a dash: the tool would take it as an option")
     return f"{scheme}://{rest}"
 
 

@@ -7,25 +7,21 @@ Bundles come from strangers: links are refused, sizes are bounded, nothing is un
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import os
 import stat
-import tarfile
-import zlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from callgate.errors import EvidenceError, UsageMistake
+from callgate.evidence.archive import MEMBER_LIMIT, UNPACKED_LIMIT, check_name, read_archive
 from callgate.evidence.stream import FILE_LIMIT, FileState, Taken
 
 MANIFEST = "manifest.json"
-_ARCHIVE_LIMIT = 256 * 1024 * 1024
-_MEMBER_LIMIT = 2000
+_MANIFEST_LIMIT = 2 * 1024 * 1024  # each mistake in it costs a thousand bytes of memory
 
 
 class FileRecord(BaseModel):
@@ -47,7 +43,7 @@ class FileRecord(BaseModel):
             state = FileState.COLLECTED if not self.exit_code else FileState.FAILED
         if state is FileState.COLLECTED:
             return None
-        said = f": {self.stderr.splitlines()[0]}" if self.stderr.strip() else ""
+        said = f": {self.stderr.strip().splitlines()[0][:200]}" if self.stderr.strip() else ""
         match state:
             case FileState.TOOL_MISSING:
                 return f"the host has no {self.command.split(' ')[0]}"
@@ -86,13 +82,15 @@ class Bundle:
         self._files = dict(files)
         self._manifest_fault: EvidenceError | None = None
         self.manifest: Manifest | None = None
-        if MANIFEST in self._files:
+        if len(self._files.get(MANIFEST, b"")) > _MANIFEST_LIMIT:
+            self._manifest_fault = EvidenceError(MANIFEST, f"has more than {_MANIFEST_LIMIT} bytes")
+        elif MANIFEST in self._files:
             try:
                 self.manifest = Manifest.model_validate_json(self._files[MANIFEST])
             except ValidationError as error:
-                first = error.errors()[0]
+                first = error.errors(include_url=False, include_context=False, include_input=False)[0]
                 where = ".".join(str(part) for part in first["loc"])
-                self._manifest_fault = EvidenceError(MANIFEST, f"{where}: {first['msg']}".removeprefix(": "))
+                self._manifest_fault = EvidenceError(MANIFEST, f"{where[:80]}: {first['msg'][:200]}".removeprefix(": "))
 
     @property
     def by_hand(self) -> bool:
@@ -100,8 +98,11 @@ class Bundle:
         return MANIFEST not in self._files
 
     def __contains__(self, file: str) -> bool:
-        """Whether the bundle holds the file at all, sound or not."""
-        return file in self._files
+        """Whether the bundle holds the file, sound or not, or should: then reading it tells what became of it."""
+        if file in self._files or self._manifest_fault:
+            return True
+        record = self.manifest.files.get(file) if self.manifest else None
+        return record is not None and record.obstacle() is None
 
     def names(self) -> tuple[str, ...]:
         """The files that are there, in order."""
@@ -151,7 +152,9 @@ def bundle_of(host: str, time: datetime, collector_version: str, taken: Iterable
     records: dict[str, FileRecord] = {}
     user_id: int | None = None
     for one in taken:
-        _check_name(one.file)
+        check_name(one.file)
+        if one.file == MANIFEST:
+            raise EvidenceError(MANIFEST, "is not the host's to write")
         sound = one.state is FileState.COLLECTED
         records[one.file] = FileRecord(
             command=one.command,
@@ -199,54 +202,35 @@ def read_bundle(path: Path) -> Bundle:
         if stat.S_ISDIR(mode):
             return Bundle(str(path), _read_folder(path))
         if stat.S_ISREG(mode):
-            return Bundle(str(path), _read_archive(path))
-    except OSError as error:
-        raise UsageMistake(f"{path}: no evidence bundle can be read there: {error.strerror}") from None
+            return Bundle(str(path), _without_common_folder(read_archive(path)))
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or error
+        raise UsageMistake(f"{path}: no evidence bundle can be read there: {reason}") from None
     raise UsageMistake(f"{path}: an evidence bundle is a folder or a .tar.gz")
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     total = 0
-    for directory, _, names in os.walk(folder):
-        for name in sorted(names):
+    for directory, folders, names in os.walk(folder, onerror=_refuse):
+        for name in sorted([*names, *folders]):
             path = Path(directory, name)
-            file = path.relative_to(folder).as_posix()
+            file = os.fsencode(path.relative_to(folder)).decode("utf-8", "backslashreplace")
             details = path.lstat()
+            if stat.S_ISDIR(details.st_mode):
+                continue
             if not stat.S_ISREG(details.st_mode):
                 raise EvidenceError(file, "is not a plain file: links and devices are refused")
             total += details.st_size
-            if details.st_size > FILE_LIMIT or total > _ARCHIVE_LIMIT or len(files) >= _MEMBER_LIMIT:
+            if details.st_size > FILE_LIMIT or total > UNPACKED_LIMIT or len(files) >= MEMBER_LIMIT:
                 raise EvidenceError(file, "is too large, or one file too many, for a bundle")
             files[file] = path.read_bytes()
     return files
 
 
-def _read_archive(path: Path) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    try:
-        # Decompressed within bounds first: a tar header alone can be a bomb.
-        with gzip.open(path) as packed:
-            unpacked = packed.read(_ARCHIVE_LIMIT + 1)
-        if len(unpacked) > _ARCHIVE_LIMIT:
-            raise EvidenceError(path.name, f"unpacks to more than {_ARCHIVE_LIMIT} bytes")
-        with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
-            for count, member in enumerate(archive):
-                if member.isdir():
-                    continue
-                name = str(PurePosixPath(member.name))
-                _check_name(name)
-                if not member.isreg():
-                    raise EvidenceError(name, "is not a plain file: links and devices are refused")
-                if member.size > FILE_LIMIT or count >= _MEMBER_LIMIT:
-                    raise EvidenceError(name, "is too large, or one file too many, for a bundle")
-                if name in files:
-                    raise EvidenceError(name, "is in the archive twice")
-                content = archive.extractfile(member) or io.BytesIO()
-                files[name] = content.read()
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
-        raise EvidenceError(path.name, f"is no sound .tar.gz: {error}") from None
-    return _without_common_folder(files)
+def _refuse(error: OSError) -> None:
+    """For os.walk, which else passes over a folder that may not be read."""
+    raise error
 
 
 def _without_common_folder(files: dict[str, bytes]) -> dict[str, bytes]:
@@ -255,12 +239,6 @@ def _without_common_folder(files: dict[str, bytes]) -> dict[str, bytes]:
     if len(tops) == 1 and all("/" in name for name in files) and tops != {"etc"}:
         return {name.split("/", 1)[1]: data for name, data in files.items()}
     return files
-
-
-def _check_name(name: str) -> None:
-    parts = PurePosixPath(name).parts
-    if not parts or name.startswith("/") or ".." in parts or "\0" in name or len(name) > 255:
-        raise EvidenceError(name[:80], "is no name for a file of a bundle")
 
 
 def _is_utf8(data: bytes) -> bool:

@@ -1,7 +1,7 @@
 # Callgate's evidence collector: prints the state of this host on standard output, and changes nothing.
 # It writes no file, opens no connection and needs no root; what it may not read, it reports as refused.
 # Frame: "@file", "@command", the encoded output, "@exit", "@stderr" with the encoded complaint; "@done" ends it.
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/sbin:/sbin
 LC_ALL=C
 export PATH LC_ALL
 seconds=${CALLGATE_SECONDS:-20}
@@ -14,31 +14,46 @@ else echo "@callgate 1 none"; echo "@done"; exit 0
 fi
 echo "@callgate 1 $coding"
 
-# One byte more than the limit tells the reader that there was more.
-if [ "$(printf abc | head -c 2 2>/dev/null)" = ab ]; then bound() { head -c "$1"; }
-else bound() { cat; }
+# "timeout -k" is not everywhere, and "timeout" itself is not either.
+# limited SECONDS COMMAND [ARGUMENT ...]
+if timeout -k 1 5 sh -c : >/dev/null 2>&1; then limited() { timeout -k 2 "$@"; }
+elif timeout 5 sh -c : >/dev/null 2>&1; then limited() { timeout "$@"; }
+else
+  # A session of its own lets the command's children be ended with it.
+  if setsid sh -c : >/dev/null 2>&1; then session=setsid group=-; else session='' group=''; fi
+  limited() {
+    span=$1
+    shift
+    {
+      $session "$@" <&8 8<&- &
+      child=$!
+      watchdog=$(
+        (
+          waited=0
+          while [ "$waited" -lt "$span" ]; do
+            sleep 1
+            waited=$((waited + 1))
+          done
+          trap "" TERM
+          kill -s TERM -- "$group$child"
+          sleep 1
+          kill -s KILL -- "$group$child"
+        ) >/dev/null 2>&1 3>&- 6>&- 7>&- 8<&- &
+        echo "$!"
+      )
+      wait "$child"
+      code=$?
+      kill "$watchdog" 2>/dev/null
+    } 8<&0
+    return "$code"
+  }
 fi
 
-# "timeout -k" is not everywhere, and "timeout" itself is not either.
-if timeout -k 1 5 true >/dev/null 2>&1; then limited() { timeout -k 2 "$seconds" "$@"; }
-elif timeout 5 true >/dev/null 2>&1; then limited() { timeout "$seconds" "$@"; }
-else
-  limited() {
-    "$@" &
-    child=$!
-    (
-      waited=0
-      while [ "$waited" -lt "$seconds" ]; do
-        sleep 1
-        waited=$((waited + 1))
-        kill -0 "$child" || exit 0
-      done
-      kill "$child"
-      sleep 1
-      kill -9 "$child"
-    ) >/dev/null 2>&1 3>&- 6>&- 7>&- &
-    wait "$child"
-  }
+# A child of the command may keep its output open when it has ended: reading has a time limit too.
+# One byte more than the limit tells the reader that there was more.
+patience=$((seconds + 3))
+if [ "$(printf abc | limited 5 head -c 2 2>/dev/null)" = ab ]; then bound() { limited "$patience" head -c "$1"; }
+else bound() { limited "$patience" cat; }
 fi
 
 # take FILE COMMAND [ARGUMENT ...]: the output goes straight to 3, the exit codes come back on 7, stderr on 6.
@@ -51,14 +66,14 @@ take() {
       {
         codes=$(
           {
-            { limited "$@" </dev/null 2>&6 3>&- 6>&- 7>&-; echo "$?" >&7; } |
+            { limited "$seconds" "$@" </dev/null 2>&6 3>&- 6>&- 7>&-; echo "$?" >&7; } |
               { bound "$((bytes + 1))" 3>&- 6>&- 7>&-; echo "bound=$?" >&7; } |
               { encode >&3 3>&- 6>&- 7>&-; echo "encode=$?" >&7; }
           } 7>&1
         )
         echo >&3
         echo "@exit" $codes >&3
-      } 6>&1 | bound 2000 | tr -d "\000"
+      } 6>&1 | { bound 2000 && limited "$patience" cat >/dev/null; } 3>&- | tr -d "\000"
     )
     echo "@stderr"
     printf "%s" "$complaint" | encode
@@ -70,7 +85,7 @@ take() {
 # keep FILE PATH: a file of the host as it is; one that does not exist is said to be absent.
 keep() {
   if [ -e "$2" ] || [ -L "$2" ]; then take "$1" cat "$2"
-  elif [ -x "$(dirname "$2")" ] || [ ! -e "$(dirname "$2")" ]; then
+  elif [ -x "${2%/*}" ]; then
     echo "@file $1"
     echo "@command cat $2"
     echo "@absent"
@@ -84,7 +99,7 @@ take ip-route.json ip -j route show table all
 take ip6-route.json ip -6 -j route show table all
 take ip-rule.json ip -j rule
 if command -v ss >/dev/null 2>&1; then take ss.txt ss -H -tulnp
-elif command -v netstat >/dev/null 2>&1; then take netstat.txt netstat -tulnp
+elif command -v netstat >/dev/null 2>&1; then take netstat.txt netstat -tulnpW
 fi
 for family in tcp tcp6 udp udp6; do keep "proc-net-$family.txt" "/proc/net/$family"; done
 take nft.json nft -j list ruleset

@@ -45,6 +45,7 @@ def collect(host: Host, command_seconds: int = COMMAND_SECONDS) -> Bundle:
             return read_bundle(host.backend.path)
         result = host.run("CALLGATE_SECONDS=%s sh -c %s", str(command_seconds), script())
         taken = read_stream(result.stdout_bytes)
+        return bundle_of(key, datetime.now(UTC).replace(microsecond=0), __version__, taken)
     except ProtocolError as error:
         said = _last_line(result.stderr_bytes)
         raise CollectionError(key, f"{error}{f'; the host says: {said}' if said else ''}") from None
@@ -52,7 +53,6 @@ def collect(host: Host, command_seconds: int = COMMAND_SECONDS) -> Bundle:
         raise CollectionError(key, str(error)) from None
     except Exception as error:  # back ends raise RuntimeError, OSError, their libraries' own
         raise CollectionError(key, _reason(error)) from None
-    return bundle_of(key, datetime.now(UTC).replace(microsecond=0), __version__, taken)
 
 
 def collect_all(
@@ -83,6 +83,8 @@ def _concurrently(
             done.put((key, collect(host)))
         except CollectionError as error:
             done.put((key, error))
+        except Exception as error:  # a thread that dies silently would be waited for
+            done.put((key, CollectionError(key, _reason(error))))
 
     while waiting or running:
         while waiting and len(running) < AT_ONCE:

@@ -45,21 +45,21 @@ class Evidence:
         An empty list is believed only when the manifest vouches for it or the kernel's list agrees.
         """
         bundle = self.bundle
-        kernel = self._kernel_listeners()
+        kernel, complete = self._kernel_listeners()
         for file, read in (("ss.txt", read_ss), ("netstat.txt", read_netstat)):
             if file in bundle:
                 listeners = read(bundle.text(file), file)
-                if not listeners and bundle.by_hand and kernel is None:
+                if not listeners and bundle.by_hand and not complete:
                     raise EvidenceError(file, "is empty, and no manifest says that it is complete")
-                return union(listeners, kernel or ())
-        if kernel is None:
+                return union(listeners, kernel)
+        if not complete:
             # Asking for the file gives the reason: a tool that failed, or a bundle without it.
             bundle.read("ss.txt")
             raise EvidenceError("ss.txt", "is not in the bundle, and nothing stands in for it")
         return kernel
 
-    def _kernel_listeners(self) -> tuple[Listener, ...] | None:
-        """All four lists of /proc/net, or None when the bundle does not have them all."""
+    def _kernel_listeners(self) -> tuple[tuple[Listener, ...], bool]:
+        """What the lists of /proc/net show, and whether the bundle has all four."""
         found: list[Listener] = []
         complete = True
         for file, transport, family in _PROC_NET:
@@ -67,7 +67,7 @@ class Evidence:
                 found.extend(read_proc_net(self.bundle.text(file), transport, family, file))
             elif not (family == 6 and self.bundle.absent(file)):  # a kernel without IPv6 has no such list
                 complete = False
-        return tuple(found) if complete else None
+        return tuple(found), complete
 
     @cached_property
     def addresses(self) -> tuple[InterfaceAddress, ...]:
@@ -77,10 +77,18 @@ class Evidence:
     @cached_property
     def routes(self) -> tuple[Route, ...]:
         """The unicast routes of both families."""
-        routes = read_routes(self.bundle.text("ip-route.json"), "ip-route.json")
-        if "ip6-route.json" in self.bundle or not self.bundle.by_hand:
-            routes += read_routes(self.bundle.text("ip6-route.json"), "ip6-route.json")
-        return routes
+        routes = self._routes("ip-route.json")
+        # `ip -j route show table all` has the IPv6 routes as well.
+        told = self.bundle.by_hand and any(route.destination.version == 6 for route in routes)
+        if "ip6-route.json" in self.bundle or not (told or (self.bundle.by_hand and not self._has_ipv6())):
+            routes += self._routes("ip6-route.json")
+        return tuple(dict.fromkeys(routes))
+
+    def _routes(self, file: str) -> tuple[Route, ...]:
+        text = self.bundle.text(file)
+        if self.bundle.by_hand and not text.strip():
+            raise EvidenceError(file, "is empty, and no manifest says that it is complete")
+        return read_routes(text, file)
 
     @cached_property
     def sysctls(self) -> dict[str, str]:
@@ -133,14 +141,29 @@ class Evidence:
             if file in self.bundle or (not self.bundle.by_hand and not self._explained(file)):
                 text = self.bundle.text(file)
                 # iptables-save prints nothing at all when no table exists.
-                if text or file == "nft.json":
-                    total += read_nft(text, file) if file == "nft.json" else read_save(text, file)
+                total += read_nft(text, file) if file == "nft.json" else read_save(text, file)
         for file, names in _LEGACY.items():
             if file in self.bundle:
                 total += read_save(self.bundle.text(file), file)
-            elif not self.bundle.by_hand and not self.bundle.absent(names) and self.bundle.text(names).strip():
+            elif self._lists_tables(names):
                 self.bundle.read(file)
         return total
+
+    def _lists_tables(self, names: str) -> bool:
+        """Whether the kernel has legacy tables. A bundle made by hand need not say so."""
+        if self.bundle.absent(names) or (self.bundle.by_hand and names not in self.bundle):
+            return False
+        return self.bundle.text(names).strip() != ""
+
+    def translates(self) -> bool:
+        """Whether some rule translates or redirects.
+
+        Raises EvidenceError when that cannot be told, also for a bundle made by hand without `nft.json`: taking
+        it as empty would err towards "safe" here.
+        """
+        if self.bundle.by_hand and "nft.json" not in self.bundle:
+            self.bundle.read("nft.json")
+        return self.filtering.translates
 
     def _explained(self, file: str) -> bool:
         """`nft` shows every nf_tables table: without iptables tools nothing is missing from the picture."""
@@ -148,8 +171,19 @@ class Evidence:
         return record is not None and record.state == "tool missing" and file != "nft.json"
 
     def rules_name(self, address: Address) -> bool:
-        """Whether some rule or set names this very address. Raises EvidenceError for a dump that was changed."""
-        return names_address([self.bundle.text(file) for file in _RULE_TEXTS if file in self.bundle], address)
+        """Whether some rule or set names this address, or a network around it.
+
+        Raises EvidenceError when the dumps cannot be read: then nobody knows.
+        """
+        if self.filtering.nothing_filtered:
+            return False
+        texts = [self.bundle.text(file) for file in _RULE_TEXTS if file in self.bundle]
+        # The JSON writes a network's address and length apart: only the plain listing names networks.
+        if "nft.json" in self.bundle and "nft.txt" not in self.bundle:
+            self.bundle.read("nft.txt")
+        if "ipset-save.txt" not in self.bundle and any("--match-set" in text for text in texts):
+            self.bundle.read("ipset-save.txt")
+        return names_address(texts, address)
 
     def assumptions(self) -> tuple[str, ...]:
         """What reading this bundle took for granted."""

@@ -13,6 +13,9 @@ from callgate.evidence.listener import Address
 Network = IPv4Network | IPv6Network
 
 
+_NOT_UNICAST = ("local", "broadcast", "anycast", "multicast", "blackhole", "unreachable", "prohibit", "throw")
+
+
 @dataclass(frozen=True, slots=True)
 class InterfaceAddress:
     """One address of one interface, with the network it lies in and the kernel's scope word."""
@@ -47,7 +50,7 @@ def read_addresses(text: str, file: str = "ip-addr.json") -> tuple[InterfaceAddr
                 interface = ip_interface(f"{entry['local']}/{entry['prefixlen']}")
                 scope = str(entry.get("scope", "global"))
             except (KeyError, TypeError, ValueError):
-                raise EvidenceError(file, f"an address of {name} is not understood") from None
+                raise EvidenceError(file, f"an address of {name[:40]} is not understood") from None
             found.append(InterfaceAddress(name, interface.ip, interface.network, scope))
     if not found:
         raise EvidenceError(file, "holds no address: a host has at least one")
@@ -55,21 +58,31 @@ def read_addresses(text: str, file: str = "ip-addr.json") -> tuple[InterfaceAddr
 
 
 def read_routes(text: str, file: str) -> tuple[Route, ...]:
-    """Read the unicast routes. Raises EvidenceError when the text is not what `ip -j route` prints."""
+    """Read the unicast routes. `ip-route.json` may hold those of both families, `ip6-route.json` IPv6 only.
+
+    Raises EvidenceError when the text is not what `ip -j route` prints for the family.
+    """
     found = []
+    families = set()
     for entry in _list_of_objects(text, file):
-        if entry.get("type", "unicast") != "unicast":
-            continue
         destination = entry.get("dst")
         hops = entry.get("nexthops", [entry])
         try:
             if destination == "default":
-                destination = "::/0" if "ip6" in file else "0.0.0.0/0"
+                # The kernel prints a router preference for IPv6 alone.
+                destination = "::/0" if "ip6" in file or "pref" in entry else "0.0.0.0/0"
             network = ip_network(str(destination))
-            interfaces = tuple(str(hop["dev"]) for hop in hops if "dev" in hop)
-        except (TypeError, ValueError):
+            families.add(network.version)
+            if entry.get("type", "unicast") in _NOT_UNICAST:
+                continue
+            interfaces = tuple(str(hop["dev"]) for hop in hops)
+            if not interfaces or entry.get("type", "unicast") != "unicast":
+                raise ValueError
+        except (KeyError, TypeError, ValueError):
             raise EvidenceError(file, f"a route is not understood: {str(entry)[:80]}") from None
         found.append(Route(network, interfaces, str(entry.get("table", "main"))))
+    if families and (families != {6} if "ip6" in file else 4 not in families):
+        raise EvidenceError(file, "holds the routes of another family")
     return tuple(found)
 
 

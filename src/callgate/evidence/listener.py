@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -83,15 +84,30 @@ def unmapped(address: Address) -> Address:
 
 
 def union(main: Iterable[Listener], other: Iterable[Listener]) -> tuple[Listener, ...]:
-    """All of `main`, and those of `other` it does not show: a socket seen by either source is there."""
+    """All of `main`, and those of `other` it does not show: a socket seen by either source is there.
+
+    Sockets are counted: where `other` shows more of a kind than `main` does, one of them may lack the device or
+    the IPv6-only mark of its like.
+    """
     merged = list(main)
-    seen = {(one.transport, one.port, one.address, one.socket_family) for one in merged}
-    # The sources disagree on the family of a mapped address, so an address alone identifies it.
-    seen_addresses = {(one.transport, one.port, one.address) for one in merged if one.address is not None}
+    unmatched = Counter(map(_kind, merged))
+    # ss before iproute2 4.17 writes an IPv4 wildcard like one of both families.
+    both = Counter((one.transport, one.port) for one in merged if one.address is None and len(one.families) == 2)
+    rest = []
     for one in other:
-        if (one.transport, one.port, one.address, one.socket_family) in seen:
-            continue
-        if one.address is not None and (one.transport, one.port, one.address) in seen_addresses:
-            continue
-        merged.append(one)
+        if unmatched[_kind(one)]:
+            unmatched[_kind(one)] -= 1
+            both[one.transport, one.port] -= one.address is None and one.socket_family == 6
+        else:
+            rest.append(one)
+    for one in rest:
+        if one.address is None and one.socket_family == 4 and both[one.transport, one.port] > 0:
+            both[one.transport, one.port] -= 1
+        else:
+            merged.append(one)
     return tuple(merged)
+
+
+def _kind(one: Listener) -> tuple[str, int, Address | Family]:
+    # The sources disagree on the family of a mapped address, so an address alone identifies it.
+    return one.transport, one.port, one.socket_family if one.address is None else one.address

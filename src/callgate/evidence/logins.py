@@ -12,6 +12,8 @@ import urllib.parse
 from pathlib import Path
 from types import TracebackType
 
+from callgate.errors import UsageMistake
+
 _OPTIONS = """\
 Host *
   ControlMaster auto
@@ -37,13 +39,19 @@ class SharedLogins:
         self._lock = threading.Lock()  # vantages are reached from several threads
 
     def config(self, own: str | None = None) -> Path:
-        """The path of an ssh_config that includes `own` (a path), or else the user's and the system's."""
+        """The path of an ssh_config that includes `own` (a path), or else the user's and the system's.
+
+        Raises UsageMistake when `own` does not exist.
+        """
         with self._lock:
             if own not in self._configs:
                 if own is None:
                     included = [Path.home() / ".ssh" / "config", Path("/etc/ssh/ssh_config")]
                 else:
                     included = [Path(own).expanduser().absolute()]
+                    # ssh passes over a file to include that is not there, and would go its own way without it.
+                    if not included[0].is_file():
+                        raise UsageMistake(f"{own}: there is no such ssh_config file")
                 lines = ["BatchMode yes", *(f'Include "{path}"' for path in included if path.exists())]
                 path = self._folder / f"config{len(self._configs)}"
                 path.write_text("\n".join(lines) + "\n" + _OPTIONS.format(folder=self._folder))

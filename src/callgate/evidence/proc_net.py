@@ -10,10 +10,12 @@ from callgate.evidence.listener import Address, Family, Listener, Transport, unm
 
 _LINE = re.compile(
     r"\s*\d+:\s+(?P<local>[0-9A-Fa-f]{8}|[0-9A-Fa-f]{32}):(?P<port>[0-9A-Fa-f]{4})"
-    r"\s+(?P<peer>[0-9A-Fa-f]{8}|[0-9A-Fa-f]{32}):(?P<peer_port>[0-9A-Fa-f]{4})\s+(?P<state>[0-9A-Fa-f]{2})\s.*"
+    r"\s+(?P<peer>[0-9A-Fa-f]{8}|[0-9A-Fa-f]{32}):(?P<peer_port>[0-9A-Fa-f]{4})\s+(?P<state>[0-9A-Fa-f]{2})\s.*",
+    re.ASCII,
 )
 _LISTEN = 0x0A  # TCP_LISTEN, include/net/tcp_states.h
 _UNCONNECTED = 0x07  # TCP_CLOSE, which a UDP socket without a peer shows
+_ESTABLISHED = 0x01  # ... and one with a peer
 
 
 def read_proc_net(text: str, transport: Transport, family: Family, file: str) -> tuple[Listener, ...]:
@@ -22,14 +24,18 @@ def read_proc_net(text: str, transport: Transport, family: Family, file: str) ->
     Raises EvidenceError with the line that is not understood.
     """
     lines = text.splitlines()
-    if not lines or "local_address" not in lines[0]:
-        raise EvidenceError(file, f"has no header: not the kernel's list of {transport} sockets")
+    if not lines or not _heads(lines[0], transport, family):
+        raise EvidenceError(file, f"has not the header of the kernel's list of IPv{family} {transport} sockets")
     listeners = []
     for number, line in enumerate(lines[1:], 2):
         found = _LINE.fullmatch(line)
         if found is None or len(found["local"]) != (8 if family == 4 else 32):
             raise EvidenceError(file, f"not a socket of the kernel's list: {line[:80]!r}", number)
-        if int(found["state"], 16) != (_LISTEN if transport == "tcp" else _UNCONNECTED):
+        state = int(found["state"], 16)
+        # A closed TCP socket is on no list, and UDP has but two states: anything else is another list.
+        if (state == _UNCONNECTED) if transport == "tcp" else (state not in (_UNCONNECTED, _ESTABLISHED)):
+            raise EvidenceError(file, f"no state of a {transport} socket: {found['state']}", number)
+        if state != (_LISTEN if transport == "tcp" else _UNCONNECTED):
             continue
         address = _address(found["local"])
         listeners.append(
@@ -42,6 +48,14 @@ def read_proc_net(text: str, transport: Transport, family: Family, file: str) ->
             )
         )
     return tuple(listeners)
+
+
+def _heads(line: str, transport: Transport, family: Family) -> bool:
+    """Whether this is the list's header, as tcp_ipv4.c, tcp_ipv6.c, and udp.c print it, or the beginning of it."""
+    columns = line.split()
+    return columns[1:3] == ["local_address", "rem_address" if family == 4 else "remote_address"] and (
+        "inode" not in columns or ("drops" in columns) == (transport == "udp")
+    )
 
 
 def _address(digits: str) -> Address:

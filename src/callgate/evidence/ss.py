@@ -11,10 +11,13 @@ from callgate.evidence.listener import Address, Family, Listener, Process, Trans
 
 _LINE = re.compile(
     r"(?P<transport>tcp|udp)\s+(?P<state>LISTEN|UNCONN)\s+\d+\s+\d+\s+"
-    r"(?P<local>\S+):(?P<port>\d{1,5})\s+(?P<peer>\S+):\*(?P<rest>(?:\s.*)?)\s*"
+    r"(?P<local>\S+):(?P<port>\d{1,5})\s+(?P<peer>\S+):\*(?P<rest>(?:\s.*)?)",
+    re.ASCII | re.DOTALL,
 )
-_SPELLED_OUT = re.compile(r"^\w+\s+\w+\s+\d+\s+\d+\s+(?:\S+\s+)?0\.0\.0\.0(?:%\S+)?:", re.MULTILINE)
-_USERS = re.compile(r'\("([^"]{0,64})",pid=(\d{1,10}),fd=\d+\)')
+_SPELLED_OUT = re.compile(r"^\w+\s+\w+\s+\d+\s+\d+\s+(?:\S+\s+)?0\.0\.0\.0(?:%\S+)?:", re.ASCII | re.MULTILINE)
+# A process may call itself anything: its name ends where the next entry or the end of the list follows.
+_USERS = re.compile(r"\s+users:\((?P<entries>.*)\)(?P<extras>.*)", re.ASCII | re.DOTALL)
+_ENTRY = re.compile(r'\("(.{0,64}?)",pid=(\d{1,10}),fd=\d{1,10}\)(?:,(?=\(")|\Z)', re.ASCII | re.DOTALL)
 _STATES = {"tcp": "LISTEN", "udp": "UNCONN"}
 
 
@@ -29,7 +32,8 @@ def read_ss(text: str, file: str = "ss.txt") -> tuple[Listener, ...]:
     # Only the new form spells the IPv4 wildcard out, as a local address or as a peer.
     spelled_out = _SPELLED_OUT.search(text) is not None
     listeners = []
-    for number, line in enumerate(text.splitlines(), 1):
+    # Not splitlines(): a process may have U+2028 and its like in its name.
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip() or (number == 1 and line.startswith("Netid ")):
             continue
         found = _LINE.fullmatch(line)
@@ -39,7 +43,7 @@ def read_ss(text: str, file: str = "ss.txt") -> tuple[Listener, ...]:
         if listener is None:
             raise EvidenceError(file, f"no address: {found['local'][:60]!r}", number)
         if listener.v6only and not spelled_out:
-            listener = replace(listener, v6only=_told(found["rest"]))
+            listener = replace(listener, v6only=_told(_rest(found)[1]))
         listeners.append(listener)
     return tuple(listeners)
 
@@ -52,10 +56,11 @@ def _listener(found: re.Match[str], line: str) -> Listener | None:
     family: Family = 6
     address: Address | None = None
     v6only: bool | None = None
+    processes, extras = _rest(found)
     if host == "*":
         v6only = False
     elif host in ("[::]", "::"):
-        told = _told(found["rest"])
+        told = _told(extras)
         v6only = True if told is None else told
     else:
         try:
@@ -64,7 +69,6 @@ def _listener(found: re.Match[str], line: str) -> Listener | None:
             return None
         family = 4 if isinstance(address, IPv4Address) else 6
         address = None if host == "0.0.0.0" else unmapped(address)  # noqa: S104 - read, not bound
-    processes = tuple(dict.fromkeys(Process(name, int(pid)) for name, pid in _USERS.findall(found["rest"])))
     return Listener(
         transport=transport,
         socket_family=family,
@@ -77,7 +81,20 @@ def _listener(found: re.Match[str], line: str) -> Listener | None:
     )
 
 
-def _told(rest: str) -> bool | None:
+def _rest(found: re.Match[str]) -> tuple[tuple[Process, ...], str]:
+    """The processes, and what `ss -e` adds. A list of processes that is not understood in whole shows none."""
+    users = _USERS.fullmatch(found["rest"])
+    if users is None:
+        return (), found["rest"]
+    processes: dict[Process, None] = {}
+    position = 0
+    while entry := _ENTRY.match(users["entries"], position):
+        processes[Process(entry[1], int(entry[2]))] = None
+        position = entry.end()
+    return tuple(processes) if position == len(users["entries"]) else (), users["extras"]
+
+
+def _told(extras: str) -> bool | None:
     """What `ss -e` says outright."""
-    found = re.search(r"\sv6only:([01])\b", rest)
-    return None if found is None else found[1] == "1"
+    said = set(re.findall(r"\sv6only:([01])\b", extras))
+    return said == {"1"} if said else None

@@ -65,7 +65,10 @@ def read_stream(stream: bytes, limit: int = FILE_LIMIT) -> tuple[Taken, ...]:
     sections: list[list[bytes]] = []
     for line in lines:
         if line == b"@done":
-            return tuple(_read_section(section, words[2], limit) for section in sections)
+            taken = tuple(_read_section(section, words[2], limit) for section in sections)
+            if len({one.file for one in taken}) < len(taken):
+                raise ProtocolError("the collector names a file twice")
+            return taken
         if line.startswith(b"@file "):
             sections.append([line])
         elif sections:
@@ -102,29 +105,33 @@ def _read_section(lines: list[bytes], coding: bytes, limit: int) -> Taken:
             raise ProtocolError(f"{file}: a line the collector cannot have printed: {line[:60]!r}")
     said = _decode(file, stderr, coding).decode("utf-8", "backslashreplace").strip()
     if state is not None:
+        if any(output) or codes is not None:
+            raise ProtocolError(f"{file}: the collector says {state}, and shows output")
         return Taken(file, command, state, None, b"", said)
     if codes is None:
         raise ProtocolError(f"{file}: the collector did not say how its command ended")
     body = _decode(file, output, coding)
-    exit_code, sound = _exit(file, codes)
+    exit_code, bound, encode = _exit(file, codes)
     if len(body) > limit:
         state = FileState.TOO_LARGE
-    elif exit_code in _TIMED_OUT:
+    elif exit_code in _TIMED_OUT or bound in _TIMED_OUT:  # a child of the command can hold its output open
         state = FileState.TIMED_OUT
     elif exit_code:
         state = FileState.FAILED
     else:
-        state = FileState.COLLECTED if sound else FileState.DAMAGED
+        state = FileState.DAMAGED if bound or encode else FileState.COLLECTED
     return Taken(file, command, state, exit_code, body, said)
 
 
-def _exit(file: str, codes: list[str]) -> tuple[int, bool]:
-    """The command's own exit code, and whether bounding and encoding went well."""
+def _exit(file: str, codes: list[str]) -> tuple[int, int, int]:
+    """The exit codes of the command itself, of what bounds its output and of what encodes it."""
     try:
+        if len(codes) != 3 or any(len(code) > 12 for code in codes):
+            raise ValueError
         named = dict(code.split("=") for code in codes if "=" in code)
         (command,) = (int(code) for code in codes if "=" not in code)
-        return command, named == {"bound": "0", "encode": "0"}
-    except ValueError:
+        return command, int(named["bound"]), int(named["encode"])
+    except (KeyError, ValueError):
         raise ProtocolError(f"{file}: the collector's exit line is not understood: {codes}") from None
 
 

@@ -168,7 +168,7 @@ HOSTILE = {
     "long name of nothing": plain("x", tarfile.GNUTYPE_LONGNAME, b"name\0"),
     "chained headers": plain("x", tarfile.GNUTYPE_LONGNAME, b"a") * 20_000,
     "header of digits": plain("x", tarfile.XHDTYPE, b"1" * 60_000) + plain("y"),
-    "endless header": plain("x", tarfile.XHDTYPE, b"1" * 70_000) + plain("y"),
+    "endless header": plain("x", tarfile.XHDTYPE, b"70000 comment=" + b"x" * 69_985 + b"\n") + plain("y"),
     "number with letters": signed(bytearray(plain("x")[:124] + b"12x45678901\0" + plain("x")[136:])),
 }
 

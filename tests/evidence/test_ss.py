@@ -122,6 +122,7 @@ def test_a_process_may_call_itself_anything(name: str) -> None:
 def test_a_list_of_processes_that_is_not_understood_shows_none() -> None:
     assert one('tcp LISTEN 0 5 *:22 *:* users:(("sshd",pid=42,fd=3),("cut').processes == ()
     assert one('tcp LISTEN 0 5 *:22 *:* users:(("sshd",pid=42,fd=3),junk)').processes == ()
+    assert one('tcp LISTEN 0 5 *:22 *:* users:(("sshd",pid=42,fd=3),("cut))').processes == ()
 
 
 def test_a_newline_in_a_name_makes_an_error_and_no_listener() -> None:

@@ -54,9 +54,8 @@ def read_archive(path: Path) -> dict[str, bytes]:
 def check_name(name: str) -> None:
     """Raise EvidenceError for a name that is no path below a bundle's folder, in its one plain spelling."""
     path = PurePosixPath(name)
-    if not path.parts or path.is_absolute() or ".." in path.parts or str(path) != name:
-        raise EvidenceError(name[:80], "is no name for a file of a bundle")
-    if "\0" in name or len(name) > 255:
+    below = path.parts and not path.is_absolute() and ".." not in path.parts
+    if not below or str(path) != name or "\0" in name or len(name) > 255:
         raise EvidenceError(name[:80], "is no name for a file of a bundle")
 
 

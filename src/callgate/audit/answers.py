@@ -9,8 +9,8 @@ from __future__ import annotations
 import socket
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import ip_address
 from typing import Literal
 
@@ -23,11 +23,15 @@ from callgate.endpoint.exchange import Exchange, Observation
 from callgate.endpoint.vantage import run_here, run_through
 from callgate.errors import CallgateError, NotDetermined
 from callgate.evidence.backends import host_uri
+from callgate.evidence.deadline import each_within
 from callgate.evidence.listener import Address
 from callgate.evidence.logins import SharedLogins
 
 Side = Literal["trusted", "stranger"]
 AUDITOR = "the auditor's machine"
+VANTAGE_SECONDS = 120
+"""How long a vantage may take for all its probes of a host; they take 12 s at most where none is answered."""
+VANTAGES_AT_ONCE = 8
 PORTS_OF_A_RANGE = 4
 """Of a service with a range of ports, so many from its start are probed."""
 
@@ -92,6 +96,8 @@ class Answers:
         """
         if doubts := self.doubts("stranger"):
             raise NotDetermined("; ".join(doubts))
+        if len(service.port) > PORTS_OF_A_RANGE:
+            raise NotDetermined(f"{service.ports}: of so many ports only {PORTS_OF_A_RANGE} are probed")
         seen = self.of(service, "stranger")
         if opened := self.answered(service, "stranger"):
             raise NotDetermined(f"strangers were let in: {opened[0]}")
@@ -155,20 +161,16 @@ def measure(target: Target, logins: SharedLogins) -> Answers:
     sides: list[tuple[str, Side]] = [(vantage.name, vantage.side) for vantage in site.vantages]
     wanted = _exchanges(target, target.probed_addresses()) if site.vantages else []
 
-    def look(host: str) -> list[Observation] | str:
-        try:
-            connection = testinfra.get_host(logins.shared(host_uri(host)), ssh_config=str(logins.config()))
-            return run_through(connection, [one for _, one in wanted])
-        except CallgateError as error:
-            return str(error)
-        except Exception as error:  # back ends raise RuntimeError, OSError, their libraries' own
-            return f"cannot be reached: {' '.join(str(error).split())[:200] or type(error).__name__}"
+    def look(host: str) -> list[Observation]:
+        connection = testinfra.get_host(logins.shared(host_uri(host)), ssh_config=str(logins.config()))
+        return run_through(connection, [one for _, one in wanted])
 
-    with ThreadPoolExecutor(max_workers=8) as pool:
-        results = list(pool.map(look, [vantage.host for vantage in site.vantages]))
-    for vantage, result in zip(site.vantages, results, strict=True):
-        if isinstance(result, str):
-            failures[vantage.name] = result
+    jobs = {vantage.name: partial(look, vantage.host) for vantage in site.vantages}
+    results = dict(each_within(VANTAGE_SECONDS, jobs, VANTAGES_AT_ONCE))
+    for vantage in site.vantages:
+        result = results[vantage.name]
+        if isinstance(result, Exception):
+            failures[vantage.name] = _failure(result)
             continue
         seen = _measured(vantage.name, vantage.side, wanted, result)
         if misplaced := _misplaced(target, vantage.side, seen):
@@ -182,6 +184,13 @@ def measure(target: Target, logins: SharedLogins) -> Answers:
         sides.append((AUDITOR, side))
         measurements += _measured(AUDITOR, side, own, observations)
     return Answers(target, measurements, sides, failures)
+
+
+def _failure(error: Exception) -> str:
+    """Why a vantage could not be used; back ends raise RuntimeError, OSError, their libraries' own."""
+    if isinstance(error, CallgateError | TimeoutError):
+        return str(error)
+    return f"cannot be reached: {' '.join(str(error).split())[:200] or type(error).__name__}"
 
 
 def _exchanges(target: Target, addresses: Sequence[Address]) -> list[tuple[Service, Exchange]]:
@@ -220,8 +229,8 @@ def _misplaced(target: Target, side: Side, seen: Sequence[Measurement]) -> str |
             continue
         trusted = target.plan.site.trusts(one.source)
         if trusted != (side == "trusted"):
-            actual = "trusted" if trusted else "no trusted"
-            return f"is said to be {side}, but sends from {one.source}, an address of {actual} network"
+            actual = "in a trusted network" if trusted else "in no trusted network"
+            return f"is said to be {side}, but sends from {one.source}, which is {actual}"
     return None
 
 

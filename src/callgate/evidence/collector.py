@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from importlib import resources
 
 from testinfra.backend.base import CommandResult
@@ -16,6 +14,7 @@ from callgate import __version__
 from callgate.errors import CallgateError, CollectionError, ProtocolError
 from callgate.evidence.backends import BundleBackend, host_key
 from callgate.evidence.bundle import Bundle, bundle_of, read_bundle
+from callgate.evidence.deadline import each_within
 from callgate.evidence.stream import read_stream
 
 COMMAND_SECONDS = 20
@@ -60,47 +59,17 @@ def collect_all(
 ) -> dict[str, Bundle | CollectionError]:
     """Collect several hosts at once, by key. A host that does not answer in time becomes a CollectionError."""
     results: dict[str, Bundle | CollectionError] = {}
-    for key, result in _concurrently(hosts.items(), host_seconds):
-        results[key] = result
+    jobs = {key: partial(collect, host) for key, host in hosts.items()}
+    for key, got in each_within(host_seconds, jobs, AT_ONCE):
+        if isinstance(got, TimeoutError):
+            results[key] = CollectionError(key, str(got))
+        elif isinstance(got, Exception):
+            results[key] = got if isinstance(got, CollectionError) else CollectionError(key, _reason(got))
+        else:
+            results[key] = got
         if progress:
-            progress(key, result)
+            progress(key, results[key])
     return {key: results[key] for key in hosts}
-
-
-def _concurrently(
-    hosts: Iterable[tuple[str, Host]], host_seconds: float
-) -> Iterator[tuple[str, Bundle | CollectionError]]:
-    """Yield each host's result as it comes.
-
-    The threads are daemons: one that hangs in a back end without time limit must not hold up the exit.
-    """
-    waiting = list(hosts)
-    running: dict[str, float] = {}
-    done: queue.SimpleQueue[tuple[str, Bundle | CollectionError]] = queue.SimpleQueue()
-
-    def work(key: str, host: Host) -> None:
-        try:
-            done.put((key, collect(host)))
-        except CollectionError as error:
-            done.put((key, error))
-        except Exception as error:  # a thread that dies silently would be waited for
-            done.put((key, CollectionError(key, _reason(error))))
-
-    while waiting or running:
-        while waiting and len(running) < AT_ONCE:
-            key, host = waiting.pop(0)
-            running[key] = time.monotonic() + host_seconds
-            threading.Thread(target=work, args=(key, host), daemon=True).start()
-        try:
-            key, result = done.get(timeout=max(0.05, min(running.values()) - time.monotonic()))
-        except queue.Empty:
-            now = time.monotonic()
-            for late in [key for key, deadline in running.items() if deadline <= now]:
-                del running[late]
-                yield late, CollectionError(late, f"did not answer within {host_seconds:g} seconds")
-            continue
-        if running.pop(key, None) is not None:
-            yield key, result
 
 
 def _reason(error: Exception) -> str:

@@ -30,7 +30,10 @@ def _oldest_interpreter() -> str:
     """An interpreter of the oldest version we promise, on PATH or among pyenv's."""
     name = "python{}.{}".format(*OLDEST)
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = sorted(root.glob(f"versions/{OLDEST[0]}.{OLDEST[1]}.*/bin/{name}"))
+    try:
+        found = sorted(root.glob(f"versions/{OLDEST[0]}.{OLDEST[1]}.*/bin/{name}"))
+    except PermissionError:  # another user's
+        found = []
     candidate = str(found[-1]) if found else shutil.which(name)
     if candidate is None or subprocess.run([candidate, "-c", ""], capture_output=True).returncode:
         pytest.skip(f"{name} is missing")

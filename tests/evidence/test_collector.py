@@ -20,6 +20,7 @@ from callgate.evidence.bundle import Bundle
 from callgate.evidence.collector import collect, collect_all
 from callgate.evidence.evidence import Evidence
 from callgate.evidence.logins import SharedLogins
+from callgate.lab.availability import lab_unavailable
 from callgate.lab.pytest_fixtures import require, require_tool
 from callgate.lab.sshd import sshd_unavailable, start_sshd
 from callgate.lab.topology import Lab
@@ -233,8 +234,9 @@ def test_no_hosts_are_no_results() -> None:
 @pytest.mark.lab
 def test_over_ssh_it_is_one_login_which_close_ends() -> None:
     require_tool("ssh")
+    require(lab_unavailable())
+    require(sshd_unavailable())
     with Lab() as lab:
-        require(sshd_unavailable())
         sshd = start_sshd(lab.pbx)
         with SharedLogins() as logins:
             config = logins.config(str(sshd.ssh_config))

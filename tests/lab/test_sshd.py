@@ -10,6 +10,7 @@ import pytest
 
 from callgate.errors import LabError
 from callgate.lab import sshd as sshd_module
+from callgate.lab.availability import lab_unavailable
 from callgate.lab.pytest_fixtures import require, require_tool
 from callgate.lab.rulesets import RIGHT_REMEDY_NFT
 from callgate.lab.sshd import Sshd, sshd_unavailable, start_sshd
@@ -52,6 +53,7 @@ def test_a_login_through_the_generated_configuration_is_counted(lab: Lab, sshd: 
 
 def test_one_login_carries_many_commands_and_ends_with_the_lab() -> None:
     require_tool("ssh")
+    require(lab_unavailable())
     require(sshd_unavailable())
     with Lab() as lab:
         sshd = start_sshd(lab.pbx)

@@ -50,7 +50,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes], dict[str
     path = tmp_path_factory.mktemp("archive") / "pbx1.tar.gz"
 
     def read_packed(tar: bytes) -> dict[str, bytes]:
-        path.write_bytes(gzip.compress(tar, 1))
+        path.write_bytes(gzip.compress(tar, 1, mtime=0))
         return read_archive(path)
 
     return read_packed
@@ -89,7 +89,7 @@ def test_any_files_are_read_back(read: Read, form: int, files: dict[str, bytes])
 
 
 def test_an_archive_cut_at_any_byte_is_an_error(tmp_path: Path) -> None:
-    packed = gzip.compress(tar_of(FILES))
+    packed = gzip.compress(tar_of(FILES), mtime=0)
     path = tmp_path / "cut.tar.gz"
     for length in range(len(packed)):
         path.write_bytes(packed[:length])
@@ -191,7 +191,15 @@ def test_an_archive_without_a_clean_end_is_an_error(read: Read, tail: bytes) -> 
 
 @pytest.mark.parametrize(
     "packed",
-    [b"", b"\x1f\x8b", b"PK\x03\x04zip", tar_of(FILES), gzip.compress(b"not a tar" * 99), gzip.compress(b"")],
+    [
+        b"",
+        b"\x1f\x8b",
+        b"PK\x03\x04zip",
+        tar_of(FILES),
+        gzip.compress(b"not a tar" * 99, mtime=0),
+        gzip.compress(b"", mtime=0),
+    ],
+    ids=["nothing", "half a magic", "zip", "tar alone", "no tar inside", "nothing inside"],
 )
 def test_what_is_no_tar_gz_is_an_error(tmp_path: Path, packed: bytes) -> None:
     path = tmp_path / "x.tgz"
@@ -202,10 +210,10 @@ def test_what_is_no_tar_gz_is_an_error(tmp_path: Path, packed: bytes) -> None:
 
 def test_nothing_may_follow_the_packed_archive(tmp_path: Path) -> None:
     path = tmp_path / "x.tgz"
-    packed = gzip.compress(tar_of(FILES))
+    packed = gzip.compress(tar_of(FILES), mtime=0)
     path.write_bytes(packed + bytes(512))
     assert read_archive(path) == FILES
-    for more in (b"junk", gzip.compress(tar_of({"manifest.json": b"{}"}))):
+    for more in (b"junk", gzip.compress(tar_of({"manifest.json": b"{}"}), mtime=0)):
         path.write_bytes(packed + more)
         with pytest.raises(EvidenceError, match="something follows its end"):
             read_archive(path)

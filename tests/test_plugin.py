@@ -96,6 +96,7 @@ def test_hosts_that_testinfra_names_alike_are_kept_apart(run: Runner) -> None:
         (["--baseline=nope"], "no baseline is called 'nope'"),
         (["--site=nope.yaml"], "nope.yaml:1: cannot be read"),
         (["-n2"], "audits run in one process"),
+        (["--ssh-config=/none"], "there is no such ssh_config file"),
     ],
 )
 def test_mistake_is_told_in_one_line(run: Runner, options: list[str], said: str) -> None:

@@ -107,6 +107,7 @@ def test_quiet_shows_only_what_fails_or_is_undetermined(run_callgate: Callgate, 
         (["--site", "none.yaml"], "does not exist"),
         (["--checks", "nowhere"], "does not exist"),
         (["--wrong"], "No such option"),
+        (["ssh://pbx?ssh_config=/none"], "there is no such ssh_config file"),
         (["bundle://x", "--junit", "no/such/folder/r.xml"], "no/such/folder"),
     ],
 )
@@ -240,6 +241,19 @@ def test_nothing_assessed_is_an_error_and_no_success(run_callgate: Callgate, bun
     assert done.returncode == 3
     assert json.loads(done.stdout)["summary"]["pass"] == 0
     assert ElementTree.parse(tmp_path / "r.xml").getroot().find(".//error") is not None
+
+
+def test_site_that_drops_every_service_leaves_only_what_is_about_the_host(
+    run_callgate: Callgate, bundle: Bundle, tmp_path: Path
+) -> None:
+    dropped = ", ".join(f"{name}: false" for name in ("sccp", "sccp-tls", "sip-udp", "sip-tcp", "sip-tls"))
+    (tmp_path / "site.yaml").write_text(f"trusted: [10.0.0.0/8]\nservices: {{{dropped}}}\n")
+    done = run_callgate("audit", bundle("nft01-compliant"), "--site", "site.yaml", "--json", "-")
+    assert done.returncode == 3
+    outcomes = json.loads(done.stdout)["hosts"][0]["outcomes"]
+    assert {one["message"] for one in outcomes if one["verdict"] == "skip"} == {"the site drops every service"}
+    # What listens on their ports is now somebody else's to account for.
+    assert [one["verdict"] for one in outcomes if one["control"] == "LSN-04"] == ["error"]
 
 
 def test_host_named_twice_is_audited_once(run_callgate: Callgate, bundle: Bundle) -> None:

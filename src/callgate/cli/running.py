@@ -67,6 +67,12 @@ def run_checks(
     Raises UsageMistake when a check file is broken or pytest refuses, NotDetermined when the run broke off.
     """
     session = AuditSession(plan, progress)
+    try:
+        uris = [session.logins.shared(uri) for uri in uris]
+        session.logins.config(ssh_config)
+    except UsageMistake:
+        session.close()
+        raise
     conduct = _Conduct(session)
     arguments = [
         *(str(path) for path in (data_dir("checks"), *own_checks)),

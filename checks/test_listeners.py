@@ -38,7 +38,7 @@ def test_service_is_offered_over_tls_only(
 ) -> None:
     if service.tls or not site.wants_tls(service):
         pytest.skip(f"{service.title} is TLS itself" if service.tls else "the site does not demand TLS for it")
-    found = [listener for listener in listening(target, service) if not listener.loopback]
+    found = [listener for listener in listening(target, service) if target.beyond(listener)]
     attest(evidence_lines(found) or f"nothing listens on {service.ports} beyond this host")
     assert not found, f"the site demands TLS, but {service.title} is offered in plain: {bindings(found)}"
 
@@ -47,7 +47,7 @@ def test_service_is_offered_over_tls_only(
 def test_service_is_one_the_site_expects(target: Target, service: Service, attest: Callable[[str], None]) -> None:
     if target.expected is None:
         pytest.skip("the site file does not say which services it expects (`expected:`)")
-    found = [listener for listener in listening(target, service) if not listener.loopback]
+    found = [listener for listener in listening(target, service) if target.beyond(listener)]
     attest(evidence_lines(found) or f"nothing listens on {service.ports} beyond this host")
     expected = ", ".join(target.expected) or "no service at all"
     assert service.name in target.expected or not found, (

@@ -57,3 +57,14 @@ def test_loopback_does_not_confine_where_strangers_can_be_translated_to_it(host:
     assert confined(host(both)) == [False]
     assert confined(host({**socket("127.0.0.1"), "sysctl.txt": routed})) == [True]
     assert confined(host({**socket("127.0.0.1"), "iptables-save.txt": nat})) == [True]
+
+
+def test_loopback_strangers_can_be_translated_to_is_beyond_this_host(host: Host) -> None:
+    routed = b"net.ipv4.ip_forward = 0\nnet.ipv6.conf.all.forwarding = 0\nnet.ipv4.conf.all.route_localnet = 1\n"
+    nat = b"*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -j DNAT --to 127.0.0.1:2000\nCOMMIT\n"
+    plain, translated = (
+        host(socket("127.0.0.1")),
+        host({**socket("127.0.0.1"), "sysctl.txt": routed, "iptables-save.txt": nat}),
+    )
+    for target, expected in ((plain, False), (translated, True)):
+        assert [target.beyond(one) for one in target.evidence.listeners if one.port == 2000] == [expected]

@@ -109,6 +109,46 @@ def test_vantage_without_a_way_proves_nothing(host: Host) -> None:
     assert answers(host(PROTECTED), *both).turned_away(SCCP)
 
 
+WITH_IPV6 = QUIET_HOST["ip-addr.json"].replace(
+    b'"scope": "global"}]}]', b'"scope": "global"}, {"local": "2001:db8:66::10", "prefixlen": 64, "scope": "global"}]}]'
+)
+
+
+def test_family_no_stranger_probed_is_not_determined(host: Host) -> None:
+    assert b"2001:db8:66::10" in WITH_IPV6
+    seen = measured("stranger", Answer.REFUSED), measured("trusted", Answer.ANSWERS)
+    with pytest.raises(NotDetermined, match="the host has IPv6 addresses"):
+        answers(host({**PROTECTED, "ip-addr.json": WITH_IPV6}), *seen).turned_away(SCCP)
+    # SIP over UDP listens on IPv4 alone.
+    quiet = answers(
+        host({**PROTECTED, "ip-addr.json": WITH_IPV6}), measured("stranger", Answer.REFUSED, service="sip-udp")
+    )
+    assert quiet.turned_away(SIP_UDP)
+
+
+@pytest.mark.parametrize("answer", [Answer.FILTERED, Answer.UNREACHABLE, Answer.REFUSED])
+def test_private_address_far_from_the_vantage_may_be_another_hosts(host: Host, answer: Answer) -> None:
+    far = measured("stranger", answer, to="192.168.1.10"), measured("trusted", Answer.ANSWERS, to="192.168.1.10")
+    with pytest.raises(NotDetermined, match="may be another host's"):
+        answers(host(PROTECTED), *far).turned_away(SCCP)
+    # Somebody who knows the place named it, or the stranger is a neighbour.
+    named = host(PROTECTED, hosts={"pbx1": {"addresses": ["192.168.1.10"]}})
+    assert answers(named, *far).turned_away(SCCP)
+    office = {**PROTECTED, "ip-addr.json": QUIET_HOST["ip-addr.json"].replace(b"203.0.113.10", b"10.5.0.10")}
+    for source, neighbour in (("10.5.0.66", True), ("10.6.0.66", False)):
+        near = answers(host(office), measured("stranger", answer, to="10.5.0.10", source=source), far[1])
+        if neighbour:
+            assert near.turned_away(SCCP)
+        else:
+            with pytest.raises(NotDetermined, match="may be another host's"):
+                near.turned_away(SCCP)
+
+
+def test_address_that_is_not_the_hosts_proves_nothing(host: Host) -> None:
+    with pytest.raises(NotDetermined, match="may be another host's"):
+        answers(host(PROTECTED), measured("stranger", Answer.REFUSED, to="203.0.113.99")).turned_away(SCCP)
+
+
 def test_unusable_vantage_is_a_doubt_even_where_another_was_refused(host: Host) -> None:
     seen = answers(host(PROTECTED), measured("stranger", Answer.REFUSED), failures={"stranger": "cannot be reached"})
     with pytest.raises(NotDetermined, match="cannot be reached"):

@@ -182,6 +182,17 @@ def test_own_checks_and_baseline_stand_beside_the_shipped_ones(
     assert len({one["control"] for one in outcomes}) == 8
 
 
+def test_own_check_named_like_a_shipped_one_counts_beside_it(
+    run_callgate: Callgate, bundle: Bundle, tmp_path: Path
+) -> None:
+    text = OWN_CHECK.replace("OWN-01", "LSN-05").replace("test_own", "test_nothing_is_translated_or_forwarded")
+    (tmp_path / "test_own.py").write_text(text.format(condition="True"))
+    done = run_callgate("audit", bundle("boot03-missing-ipset"), "--checks", "test_own.py", "--json", "-")
+    assert "Traceback" not in done.stderr
+    outcomes = json.loads(done.stdout)["hosts"][0]["outcomes"]
+    assert sorted(one["verdict"] for one in outcomes if one["control"] == "LSN-05") == ["fail", "pass"]
+
+
 def test_control_without_a_check_is_an_error(run_callgate: Callgate, bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "ours.yaml").write_text(OWN_BASELINE)
     done = run_callgate("audit", bundle("nft01-compliant"), "--baseline", "./ours.yaml", "--json", "-")

@@ -105,14 +105,22 @@ class Answers:
             self._kept_out(service, [one for one in seen if one.address.version == family])
         if not seen:
             raise NotDetermined(f"no stranger's vantage could probe {service.ports}")
+        if unseen := self._families_owed(service) - {one.address.version for one in seen}:
+            raise NotDetermined(f"the host has IPv{min(unseen)} addresses, but no stranger's vantage probed one")
         first = seen[0]
         return f"strangers were turned away: {first}" + (f"; and {len(seen) - 1} more probes" if len(seen) > 1 else "")
 
     def _kept_out(self, service: Service, seen: Sequence[Measurement]) -> None:
         """Check that every probe of one family shows that strangers were kept out, and that some probe arrived."""
-        told = [one for one in seen if one.finding.answer is not Answer.NO_ROUTE]
-        if not told:
+        way = [one for one in seen if one.finding.answer is not Answer.NO_ROUTE]
+        if not way:
             raise NotDetermined(f"no stranger's vantage has a way to the host: {seen[0]}")
+        told = [one for one in way if self._target.surely_meant(one.address, one.source)]
+        if not told:
+            raise NotDetermined(
+                f"at the vantage this address may be another host's, or lead nowhere: {way[0]}; name the addresses "
+                f"strangers use in the site file (`hosts:`, `addresses:`)"
+            )
         for one in told:
             if one.finding.answer is Answer.INCONCLUSIVE:
                 raise NotDetermined(f"the probe failed: {one}")
@@ -133,11 +141,18 @@ class Answers:
             for one in self.of(service, "trusted")
         ):
             return True
-        if self._target.from_outside:
-            return False
+        return not self._target.from_outside and self._nothing_there(service, family)
+
+    def _nothing_there(self, service: Service, family: int) -> bool:
         evidence = self._target.evidence
         here = [one for one in evidence.listeners if service.claims(one) and family in one.families]
         return not here and not evidence.forwards() and not evidence.translates()
+
+    def _families_owed(self, service: Service) -> set[int]:
+        """The families in which a stranger must have been seen turned away."""
+        if self._target.from_outside:
+            return set()
+        return {family for family in self._target.families() if not self._nothing_there(service, family)}
 
     def _named_in_rules(self, source: Address) -> bool:
         if self._target.from_outside:

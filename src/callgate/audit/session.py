@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from testinfra.host import Host
@@ -28,8 +29,7 @@ class AuditSession:
         self.started = datetime.now(UTC).replace(microsecond=0)
         self.waiving = Waiving(plan.waivers, self.started)
         self.outcomes: list[Outcome] = []
-        self.broken_checks: list[str] = []
-        """Check files that could not be loaded, and checks that are tied to no control."""
+        self._cases: set[tuple[str, str, str]] = set()
         self._progress = progress
         self._targets: dict[str, Target] = {}
         self._answers: dict[str, Answers] = {}
@@ -69,8 +69,13 @@ class AuditSession:
         return self._answers[target.uri]
 
     def add(self, outcome: Outcome) -> None:
-        """Take down the outcome of a case."""
-        self.outcomes.append(outcome)
+        """Take down the outcome of a case. Checks of one name for one control are numbered, so that each counts."""
+        case, number = outcome.case, 1
+        while (outcome.host, outcome.control, case) in self._cases:
+            number += 1
+            case = f"{outcome.case} #{number}"
+        self._cases.add((outcome.host, outcome.control, case))
+        self.outcomes.append(replace(outcome, case=case))
 
     def add_unchecked(self, implemented: Iterable[str]) -> None:
         """Make an error, on every host, of each control of the baseline that no check implements."""

@@ -8,13 +8,14 @@ from ipaddress import ip_address
 from testinfra.host import Host
 
 from callgate.audit.plan import AuditPlan
+from callgate.baseline.network import used_by_many
 from callgate.baseline.site import AccountedListener
 from callgate.errors import CollectionError
 from callgate.evidence.backends import host_key, host_name
 from callgate.evidence.bundle import Bundle
 from callgate.evidence.evidence import Evidence
 from callgate.evidence.interfaces import InterfaceAddress
-from callgate.evidence.listener import Address, Listener
+from callgate.evidence.listener import Address, Family, Listener
 
 
 class Target:
@@ -71,10 +72,8 @@ class Target:
 
         Without evidence it is the name the host is reached by, if that is an address. Raises NotDetermined.
         """
-        entries = self.plan.site.entries(self.uri, self.name)
-        given = tuple(address for entry in entries for address in entry.addresses)
-        if given:
-            return given
+        if named := self._named_addresses():
+            return named
         if self.from_outside:
             try:
                 return (ip_address(self.name),)
@@ -82,6 +81,28 @@ class Target:
                 text = "the site file names no addresses of it, and its name is none"
                 raise CollectionError(self.uri, text) from None
         return tuple(dict.fromkeys(entry.address for entry in self.evidence.addresses if _reachable(entry)))
+
+    def _named_addresses(self) -> tuple[Address, ...]:
+        entries = self.plan.site.entries(self.uri, self.name)
+        return tuple(address for entry in entries for address in entry.addresses)
+
+    def families(self) -> frozenset[Family]:
+        """The families in which the host has addresses that can be reached. Raises as `evidence` does."""
+        return frozenset(
+            4 if entry.address.version == 4 else 6 for entry in self.evidence.addresses if _reachable(entry)
+        )
+
+    def surely_meant(self, address: Address, source: Address | None) -> bool:
+        """Whether a probe of `address` from `source` is about this host and no other.
+
+        So it is where somebody named the address (the site file, or the URI of a host judged from outside), where
+        it is the host's own and unique, or where the source is a neighbour. A private address may be another
+        host's where the vantage stands, or lead nowhere: silence there says nothing.
+        """
+        if self.from_outside or address in self._named_addresses():
+            return True
+        own = [entry.network for entry in self.evidence.addresses if entry.address == address]
+        return bool(own) and (not used_by_many(address) or any(source in network for network in own if source))
 
     def confining_interfaces(self) -> frozenset[str]:
         """Interfaces behind which only trusted networks lie: as the site says, or as addresses and routes show."""
@@ -122,6 +143,10 @@ class Target:
         if listener.loopback:
             return not self._loopback_is_routed()
         return listener.device is not None and listener.device in self.confining_interfaces()
+
+    def beyond(self, listener: Listener) -> bool:
+        """Whether anybody but this very host can send to it, trusted or not."""
+        return not listener.loopback or self._loopback_is_routed()
 
     def _loopback_is_routed(self) -> bool:
         """Whether a translation could send strangers to 127.0.0.1 (route_localnet)."""

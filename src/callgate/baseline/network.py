@@ -110,3 +110,10 @@ PRIVATE_NETWORKS: tuple[Network, ...] = tuple(
         "fe80::/10",  # RFC 4291, link-local
     )
 )
+
+_USED_BY_MANY = (*PRIVATE_NETWORKS, ip_network("100.64.0.0/10"))  # RFC 6598, shared behind carriers' NAT
+
+
+def used_by_many(address: IPv4Address | IPv6Address) -> bool:
+    """Whether the address is of private or shared space: elsewhere another host may have it."""
+    return any(address in network for network in _USED_BY_MANY)

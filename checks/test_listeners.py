@@ -85,6 +85,8 @@ def test_nothing_is_translated_or_forwarded(target: Target, attest: Callable[[st
         f"and the host forwards between {', '.join(networks)}"
     )
     if target.evidence.translates():
-        raise NotDetermined("rules translate or redirect packets; where to, this version does not weigh")
+        raise NotDetermined(
+            "rules or virtual services (IPVS) translate or redirect packets; where to, this version does not weigh"
+        )
     if forwards:
         raise NotDetermined("the host forwards packets; what the rules let through, this version does not weigh")

@@ -37,6 +37,7 @@ QUIET_HOST = {
     "ip6tables-save.txt": b"",
     "ip_tables_names.txt": b"",
     "ip6_tables_names.txt": b"",
+    "proc-net-ip_vs.txt": b"IP Virtual Server version 1.2.1 (size=4096)\n",
     "sysctl.txt": b"net.ipv4.ip_forward = 0\nnet.ipv6.conf.all.forwarding = 0\n",
 }
 """A host without a firewall, without VoIP, that forwards nothing."""

@@ -117,7 +117,7 @@ def test_a_list_the_kernel_does_not_have_is_absent(tmp_path: Path) -> None:
 
 def test_without_proc_nothing_is_said_to_be_absent(tmp_path: Path) -> None:
     taken = with_proc_net(tmp_path / "not-mounted")
-    for file in ("proc-net-tcp.txt", "proc-net-udp6.txt", "ip_tables_names.txt", "ip6_tables_names.txt"):
+    for file in ("proc-net-tcp.txt", "proc-net-udp6.txt", "proc-net-ip_vs.txt", "ip_tables_names.txt"):
         assert taken[file].state is FileState.FAILED
 
 

@@ -33,6 +33,7 @@ SOUND: dict[str, Content] = {
     "iptables-save.txt": b"",
     "ip6tables-save.txt": b"",
     "ip_tables_names.txt": FileState.ABSENT,
+    "proc-net-ip_vs.txt": FileState.ABSENT,
     "ip6_tables_names.txt": FileState.ABSENT,
     "sysctl.txt": b"net.ipv4.ip_forward = 0\nnet.ipv6.conf.all.forwarding = 0\n",
     "ip-addr.json": b'[{"ifname": "lo", "addr_info": [{"local": "::1", "prefixlen": 128}]}]\n',
@@ -244,3 +245,34 @@ def test_a_set_that_rules_use_must_be_there_to_say_whom_it_names() -> None:
     evidence = collected({"iptables-save.txt": banned, "ipset-save.txt": members})
     assert evidence.rules_name(ip_address("192.168.1.9"))
     assert not evidence.rules_name(ip_address("10.0.0.1"))
+
+
+IPVS = b"""IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port Scheduler Flags
+  -> RemoteAddress:Port Forward Weight ActiveConn InActConn
+"""
+"""The head of /proc/net/ip_vs, as net/netfilter/ipvs/ip_vs_ctl.c prints it."""
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        b"TCP  C0A8010A:07D0 rr  \n  -> 0A000005:07D0      Masq    1      0          0         \n",
+        b"UDP  [fd00:0001:0000:0000:0000:0000:0000:0010]:13C4 rr  \n",
+        b"FWM  00000001 wlc  \n",
+    ],
+)
+def test_a_virtual_service_hands_packets_on_without_any_rule(service: bytes) -> None:
+    assert collected({"proc-net-ip_vs.txt": IPVS + service}).translates()
+    assert made({"nft.json": EMPTY_NFT, "proc-net-ip_vs.txt": IPVS + service}).translates()
+
+
+@pytest.mark.parametrize("content", [FileState.ABSENT, IPVS])
+def test_a_kernel_without_virtual_services_hands_nothing_on(content: Content) -> None:
+    assert not collected({"proc-net-ip_vs.txt": content}).translates()
+
+
+@pytest.mark.parametrize("content", [None, FileState.FAILED, FileState.TIMED_OUT, b"", IPVS[:60], b"TCP 1:07D0 rr\n"])
+def test_virtual_services_that_cannot_be_told_are_unknown(content: Content) -> None:
+    with pytest.raises(EvidenceError, match=r"^proc-net-ip_vs\.txt"):
+        collected({"proc-net-ip_vs.txt": content}).translates()

@@ -65,14 +65,15 @@ def host(name: str, more: Files, *failed: str) -> tuple[Taken, ...]:
     if "iptables-legacy-save.txt" in files:
         files["ip_tables_names.txt"] = b"filter\n"
     taken = [Taken(file, file, FileState.COLLECTED, 0, content, "") for file, content in files.items()]
-    unlisted = {"ip_tables_names.txt", "ip6_tables_names.txt"} - set(files)
+    unlisted = {"ip_tables_names.txt", "ip6_tables_names.txt", "proc-net-ip_vs.txt"} - set(files)
     taken += [Taken(names, names, FileState.ABSENT, None, b"", "") for names in sorted(unlisted)]
     return tuple(replace(one, state=FileState.FAILED, exit_code=1) if one.file in failed else one for one in taken)
 
 
+NO_VIRTUAL_SERVICE = b"IP Virtual Server version 1.2.1 (size=4096)\nProt LocalAddress:Port Scheduler Flags\n"
 HOSTS: dict[str, tuple[Taken, ...]] = {
     **{name: host(name, {}) for name in RECORDED},
-    "all sources of sockets": host("ipt01-given", sockets()),
+    "all sources of sockets": host("ipt01-given", sockets() | {"proc-net-ip_vs.txt": NO_VIRTUAL_SERVICE}),
     "netstat": host("ipt25-legacy-drop", sockets() | netstat(), "ss.txt"),
     "the kernel's lists alone": host("nft01-compliant", sockets(), "ss.txt"),
     "sockets refused": host("nft01-compliant", {}, "ss.txt"),

@@ -108,6 +108,7 @@ take iptables-save.txt iptables-save -c
 take ip6tables-save.txt ip6tables-save -c
 keep ip_tables_names.txt /proc/net/ip_tables_names
 keep ip6_tables_names.txt /proc/net/ip6_tables_names
+keep proc-net-ip_vs.txt /proc/net/ip_vs
 # The legacy tools may load modules on a host without legacy tables: asked only where the kernel lists some.
 if [ -s /proc/net/ip_tables_names ] || [ -n "$(cat /proc/net/ip_tables_names 2>/dev/null)" ]; then
   take iptables-legacy-save.txt iptables-legacy-save -c

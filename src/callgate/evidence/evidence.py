@@ -22,6 +22,7 @@ _LEGACY = {
     "iptables-legacy-save.txt": "ip_tables_names.txt",
     "ip6tables-legacy-save.txt": "ip6_tables_names.txt",
 }
+_IPVS = "proc-net-ip_vs.txt"
 _RULE_TEXTS = (*_DUMPS, *_LEGACY, "nft.txt", "ipset-save.txt")
 _PROC_NET: tuple[tuple[str, Transport, Family], ...] = (
     ("proc-net-tcp.txt", "tcp", 4),
@@ -156,14 +157,23 @@ class Evidence:
         return self.bundle.text(names).strip() != ""
 
     def translates(self) -> bool:
-        """Whether some rule translates or redirects.
+        """Whether some rule, or a virtual service of IPVS, translates or redirects.
 
         Raises EvidenceError when that cannot be told, also for a bundle made by hand without `nft.json`: taking
         it as empty would err towards "safe" here.
         """
         if self.bundle.by_hand and "nft.json" not in self.bundle:
             self.bundle.read("nft.json")
-        return self.filtering.translates
+        return self.filtering.translates or self._balances()
+
+    def _balances(self) -> bool:
+        """Whether the kernel hands packets to other hosts by IPVS, with no rule, no socket and, for some, no route."""
+        if self.bundle.absent(_IPVS) or (self.bundle.by_hand and _IPVS not in self.bundle):
+            return False
+        lines = self.bundle.text(_IPVS).splitlines()
+        if not lines or not lines[0].startswith("IP Virtual Server version "):
+            raise EvidenceError(_IPVS, "has not the header of the kernel's list of virtual services")
+        return not all(line.startswith(("Prot LocalAddress:Port ", "  -> RemoteAddress:Port ")) for line in lines[1:])
 
     def _explained(self, file: str) -> bool:
         """`nft` shows every nf_tables table: without iptables tools nothing is missing from the picture."""

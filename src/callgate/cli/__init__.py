@@ -17,6 +17,8 @@ _COMMANDS = {
     "collect": ("callgate.cli.collect", "collect"),
     "completion": ("callgate.cli.completion", "completion"),
     "lab": ("callgate.cli.lab", "lab"),
+    "reach": ("callgate.cli.reach", "reach"),
+    "trace": ("callgate.cli.trace", "trace"),
 }
 _SUMMARIES = {
     "audit": "Audit hosts against a baseline.",
@@ -24,6 +26,8 @@ _SUMMARIES = {
     "collect": "Collect a host's evidence into a bundle.",
     "completion": "Print the shell's completion script.",
     "lab": "Real test hosts in network namespaces.",
+    "reach": "Show who can reach each service, through which rules.",
+    "trace": "Show what happens to single packets.",
 }
 
 EXIT_CODES = """\b

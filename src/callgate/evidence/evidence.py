@@ -14,8 +14,11 @@ from callgate.evidence.filtering import NOTHING, Filtering, names_address, read_
 from callgate.evidence.interfaces import InterfaceAddress, Route, read_addresses, read_routes
 from callgate.evidence.listener import Address, Family, Listener, Transport, union
 from callgate.evidence.netstat import read_netstat
+from callgate.evidence.policy import POLICY_FILES, policy_of, rules_alone
 from callgate.evidence.proc_net import read_proc_net
 from callgate.evidence.ss import read_ss
+from callgate.firewall.dumps import DUMPS
+from callgate.firewall.policy import Policy
 
 _DUMPS = ("nft.json", "iptables-save.txt", "ip6tables-save.txt")
 _LEGACY = {
@@ -179,6 +182,28 @@ class Evidence:
         """`nft` shows every nf_tables table: without iptables tools nothing is missing from the picture."""
         record = self.bundle.manifest.files.get(file) if self.bundle.manifest else None
         return record is not None and record.state == "tool missing" and file != "nft.json"
+
+    @cached_property
+    def policy(self) -> Policy:
+        """What the host's kernel does to packets. Raises as `filtering` does, and where a dump is damaged."""
+        # Every dump is there, or its absence explained.
+        _ = self.filtering
+        bundle = self.bundle
+        files = [*DUMPS, *POLICY_FILES]
+        if not bundle.by_hand:
+            files = [file for file in files if not bundle.absent(file) and not self._explained(file)]
+        return policy_of({file: bundle.text(file) for file in files if file in bundle or not self._may_lack(file)})
+
+    @property
+    def rules_alone(self) -> bool:
+        """Whether the bundle is a ruleset without its host: firewall dumps, put together by hand, and nothing else."""
+        return self.bundle.by_hand and rules_alone(self.bundle.names())
+
+    def _may_lack(self, file: str) -> bool:
+        """Whether the policy can be read without the file: not the addresses, nor what a manifest names."""
+        if self.bundle.by_hand:
+            return file != "ip-addr.json" or self.rules_alone
+        return file not in ("ip-addr.json", "ip-route.json", "sysctl.txt")
 
     def rules_name(self, address: Address) -> bool:
         """Whether some rule or set names this address, or a network around it.

@@ -1,0 +1,190 @@
+"""Addresses in iptables rules: -s and -d, iprange, addrtype, and the way back (rpfilter)."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_pton
+from typing import Final
+
+from callgate.firewall.intervals import NOTHING, Intervals
+from callgate.firewall.rule import (
+    NEVER,
+    AddressKind,
+    AddressType,
+    Condition,
+    Family,
+    FieldName,
+    Not,
+    ReversePath,
+    Some,
+    Unknown,
+    Within,
+)
+from callgate.firewall.xt_option import Match, Option, Side, Use, address_field, every, negate, options
+from callgate.firewall.xt_words import number, shown
+
+_LAST: Final = {4: 0xFFFFFFFF, 6: (1 << 128) - 1}
+_BITS: Final = {4: 32, 6: 128}
+_HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_]([A-Za-z0-9._-]{0,253}[A-Za-z0-9_.])?")
+_HEX = re.compile(r"0[xX][0-9A-Fa-f]{1,8}(\.|$)")
+
+_MULTICAST6: Final = Intervals.single(0xFF << 120, _LAST[6])
+_MAPPED6: Final = Intervals.single(0xFFFF << 32, (0x10000 << 32) - 1)
+_UNSPECIFIED: Final = Intervals.single(0)
+_UNICAST6: Final = Intervals.single(0, _LAST[6]) - (_MULTICAST6 | _MAPPED6 | _UNSPECIFIED)
+"""What the kernel's __ipv6_addr_type calls unicast (net/ipv6/addrconf_core.c), the host's own addresses included."""
+
+
+def address_number(text: str, family: Family) -> int:
+    """A numeric address; IPv4 also as iptables pads it (`10.1` is 10.1.0.0) and with octal and hexadecimal parts."""
+    try:
+        return int.from_bytes(inet_pton(AF_INET if family == 4 else AF_INET6, text), "big")
+    except OSError:
+        pass
+    parts = text.split(".")
+    if family == 6 or len(parts) > 4:
+        raise ValueError(f"{shown(text)} is not an IPv{family} address")
+    value = 0
+    for part in parts:
+        value = value << 8 | number(part, 255, "part of an address")
+    return value << 8 * (4 - len(parts))
+
+
+def mask_number(text: str, family: Family) -> int:
+    """A mask given as prefix length or as an address."""
+    if text.isdigit():
+        bits = _BITS[family]
+        return _LAST[family] ^ ((1 << (bits - number(text, bits, "prefix length"))) - 1)
+    return address_number(text, family)
+
+
+def _is_host_name(text: str) -> bool:
+    return _HOST_NAME.fullmatch(text) is not None and _HEX.match(text) is None
+
+
+@lru_cache(maxsize=1 << 17)
+def address(field: FieldName, family: Family, text: str, negated: bool = False) -> Condition | None:
+    """The condition of one `address[/mask]`; None when it holds for every address."""
+    name, slash, mask_text = text.partition("/")
+    last = _LAST[family]
+    mask = mask_number(mask_text, family) if slash else last
+    if mask == 0:
+        return NEVER if negated else None
+    if _is_host_name(name):
+        return Unknown(f"the address of host {name[:80]}")
+    value = address_number(name, family) & mask
+    hosts = last ^ mask
+    if hosts & (hosts + 1) == 0:
+        return Within(field, Intervals((value, (value | hosts) + 1)), negated)
+    return Within(field, Intervals.single(value), negated, mask)
+
+
+def addresses(side: Side, family: Family, text: str, negated: bool = False) -> Condition | None:
+    """The condition of `-s` or `-d`, with the comma lists people write; None when it always holds."""
+    field = address_field(side, family)
+    if "," not in text:
+        return address(field, family, text, negated)
+    if negated:
+        raise ValueError("! cannot stand before several addresses")
+    values, others = NOTHING, []
+    for part in text.split(","):
+        condition = address(field, family, part)
+        if condition is None:
+            return None
+        if isinstance(condition, Within) and condition.mask is None:
+            values |= condition.values
+        else:
+            others.append(condition)
+    whole = Within(field, values)
+    return Some((whole, *others)) if others else whole
+
+
+def address_range(text: str, family: Family) -> tuple[int, int]:
+    """`first-last` or one address; may run backwards."""
+    first, dash, last = text.partition("-")
+    low = address_number(first, family)
+    return low, address_number(last, family) if dash else low
+
+
+def _iprange(use: Use) -> Condition:
+    sides: dict[str, Side] = {"src-range": "source", "dst-range": "destination"}
+    return every(
+        Within(
+            address_field(sides[option.name], use.family),
+            Intervals.of((address_range(option.value, use.family),)),  # one that runs backwards never matches
+            option.negated,
+        )
+        for option in use.options
+    )
+
+
+_KINDS: Final[dict[str, AddressKind]] = {
+    "UNSPEC": "unspec", "UNICAST": "unicast", "LOCAL": "local", "BROADCAST": "broadcast", "ANYCAST": "anycast",
+    "MULTICAST": "multicast", "BLACKHOLE": "blackhole", "UNREACHABLE": "unreachable", "PROHIBIT": "prohibit",
+}  # fmt: skip
+_ODD_KINDS = ("THROW", "NAT", "XRESOLVE")
+
+
+def _addrtype(use: Use) -> Condition:
+    into, out = use.get("limit-iface-in"), use.get("limit-iface-out")
+    conditions = []
+    for option in use.options:
+        if not option.values:
+            continue
+        side: Side = "source" if option.name == "src-type" else "destination"
+        names = [name.upper() for name in option.value.split(",")]
+        for name in names:
+            if name not in _KINDS and name not in _ODD_KINDS:
+                raise ValueError(f"address type {shown(name)} is not known")
+        kinds = frozenset(_KINDS[name] for name in names if name in _KINDS)
+        interface = "iif" if into else "oif" if out else None
+        holds: Condition
+        if use.family == 6:
+            holds = _address_type6(side, kinds, AddressType(side, kinds & _LOOKED_UP, interface=interface))
+        else:
+            holds = AddressType(side, kinds, interface=interface)
+        if len(kinds) < len(set(names)):
+            holds = Some((holds, use.unknown()))
+        conditions.append(_contrary(holds, option))
+    return every(conditions) if conditions else use.unknown("no type")
+
+
+_LOOKED_UP: Final[frozenset[AddressKind]] = frozenset(("local", "anycast", "unreachable"))
+_BY_VALUE6: Final[tuple[tuple[AddressKind, Intervals], ...]] = (
+    ("multicast", _MULTICAST6), ("unicast", _UNICAST6), ("unspec", _UNSPECIFIED),
+)  # fmt: skip
+
+
+def _address_type6(side: Side, kinds: frozenset[AddressKind], looked_up: AddressType) -> Condition:
+    """For IPv6 the kernel demands each kind that the address itself shows, and one of those it looks up.
+
+    match_type6 in net/netfilter/xt_addrtype.c; it refuses rules with the other kinds.
+    """
+    field = address_field(side, 6)
+    conditions: list[Condition] = [Within(field, values) for kind, values in _BY_VALUE6 if kind in kinds]
+    if looked_up.kinds:
+        conditions.append(looked_up)
+    odd = kinds - _LOOKED_UP - {"multicast", "unicast", "unspec"}
+    if odd:
+        conditions.append(Unknown(f"IPv6 address type {', '.join(sorted(odd))}"))
+    return every(conditions)
+
+
+def _contrary(condition: Condition, option: Option) -> Condition:
+    if option.negated and isinstance(condition, AddressType):
+        return AddressType(condition.side, condition.kinds, True, condition.interface)
+    return Not(condition) if option.negated and not isinstance(condition, Within) else negate(condition, option.negated)
+
+
+def _rpfilter(use: Use) -> Condition:
+    if use.get("validmark") or use.get("accept-local"):
+        return use.unknown()
+    return ReversePath(loose=use.get("loose") is not None, negated=use.get("invert") is not None)
+
+
+MATCHES: Final = {
+    "iprange": Match(options(one="src-range dst-range"), _iprange),
+    "addrtype": Match(options(one="src-type dst-type", flags="limit-iface-in limit-iface-out"), _addrtype),
+    "rpfilter": Match(options(flags="loose validmark accept-local invert"), _rpfilter),
+}

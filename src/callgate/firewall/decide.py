@@ -50,7 +50,7 @@ class Deciding:
             AddressType: self._address_type,
             ReversePath: self._reverse_path,
             Tuples: self._tuples,
-            Unknown: lambda _: self.perhaps,
+            Unknown: self._unknown,
             Every: self._every,
             Some: self._some,
             Not: self._not,
@@ -66,6 +66,11 @@ class Deciding:
 
     def _plain(self, truth: bool) -> Peers:
         return self.yes if truth else NOBODY
+
+    def _unknown(self, one: Unknown) -> Peers:
+        if self.view.luck is None or one.at_first is None:
+            return self.perhaps
+        return self._plain(self.view.luck == "good" if one.at_first == "either" else one.at_first)
 
     def _within(self, one: Within) -> Peers:
         if one.field not in self._numbers:
@@ -118,6 +123,8 @@ class Deciding:
         told = {view.state or "invalid"}
         if view.state not in (None, "invalid", "untracked"):
             told |= {"dnat" if side == "destination" else "snat" for side in view.translated}
+            if view.told is not None and view.told != "new" and not told & one.states and one.states & {"snat", "dnat"}:
+                return self.perhaps  # whether an older flow is translated is not known
         return self._plain(bool(told & one.states) != one.negated)
 
     def _address_type(self, one: AddressType) -> Peers:

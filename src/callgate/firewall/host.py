@@ -19,7 +19,6 @@ _MULTICAST: Final[dict[Family, Intervals]] = {
     6: Intervals.single(0xFF << 120, 2**128 - 1),
 }
 _ALL_ONES: Final = 2**32 - 1
-_ZERO_NET: Final = Intervals.single(0, (1 << 24) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ class Host:
                 if family == 4:
                     broadcast = Intervals.of(
                         [(entry.network.bounds[1] - 1,) * 2 for entry in mine if entry.prefix < 31]
-                        + [(_ALL_ONES, _ALL_ONES), *_ZERO_NET]
+                        + [(_ALL_ONES, _ALL_ONES), (0, 0)]
                     )
                     broadcast -= local
                 multicast = _MULTICAST[family]
@@ -200,6 +199,15 @@ class Host:
                 break
         return tuple(found), (self.told(family) or bool(found)) and len(found) < 2
 
+    def cuts(self, family: Family) -> tuple[int, ...]:
+        """The addresses at which the way of packets may change: bounds of routes and of the host's own addresses."""
+        found: set[int] = set()
+        for route in self._table[family]:
+            found.update(prefix_interval(family, route.network, route.prefix).bounds)
+        for kind in ("local", "broadcast", "multicast"):
+            found.update(self.of_kind(family, kind).bounds)
+        return tuple(sorted(found))
+
     def told(self, family: Family) -> bool:
         """Whether the evidence holds the routes of the family, and not only what addresses imply."""
         return self.routes is not None and any(route.family == family for route in self.routes)
@@ -248,8 +256,7 @@ class Host:
                 dropped |= _LOOPBACK[4]
             else:
                 own -= _LOOPBACK[4]
-            dropped |= own | Intervals.single(0) | Intervals.single(_ALL_ONES)
-            return dropped | (self.of_kind(4, "broadcast") - _ZERO_NET)
+            return dropped | own | self.of_kind(4, "broadcast")
         return dropped | _LOOPBACK[6]
 
 

@@ -21,7 +21,7 @@ from callgate.firewall.nft_key import (
     StatusKey,
     UndecidedKey,
 )
-from callgate.firewall.nft_value import Json, MalformedJson, UnreadableValue, mapping, shorten, string
+from callgate.firewall.nft_value import Json, MalformedJsonError, UnreadableValueError, mapping, shorten, string
 from callgate.firewall.rule import Condition, FieldName, InState, Unknown, Within
 
 TABLE_FAMILIES: Final = ("ip", "ip6", "inet", "netdev", "bridge", "arp")
@@ -81,12 +81,12 @@ def read_key(expression: Json, family: str, *, frames: bool = False) -> Read:
     """The conditions nft puts in front of an expression, and what the expression looks at.
 
     `family` is the table's; with `frames` its chains may see packets as they come off the wire (ingress).
-    Raises MalformedJson.
+    Raises MalformedJsonError.
     """
     if type(expression) is not dict or not expression:
-        raise MalformedJson(f"not an expression: {shorten(expression)}")
+        raise MalformedJsonError(f"not an expression: {shorten(expression)}")
     if len(expression) != 1:
-        raise MalformedJson(f"an expression of several kinds: {shorten(expression)}")
+        raise MalformedJsonError(f"an expression of several kinds: {shorten(expression)}")
     [(kind, content)] = expression.items()
     if kind == "payload":
         return _payload(mapping(content, "payload"), family)
@@ -167,12 +167,12 @@ def _ct(content: dict[str, Json], family: str) -> Read:
 
 def _concat(content: Json, family: str, frames: bool) -> Read:
     if type(content) is not list or not 2 <= len(content) <= 16:
-        raise MalformedJson(f"not a concatenation: {shorten(content)}")
+        raise MalformedJsonError(f"not a concatenation: {shorten(content)}")
     needs: dict[Condition, None] = {}
     parts: list[Key] = []
     for one in content:
         if type(one) is dict and "concat" in one:
-            raise MalformedJson("a concatenation within another")
+            raise MalformedJsonError("a concatenation within another")
         before, part = read_key(one, family, frames=frames)
         needs.update(dict.fromkeys(before))
         parts.append(part)
@@ -181,7 +181,7 @@ def _concat(content: Json, family: str, frames: bool) -> Read:
 
 def _masked(content: Json, family: str, frames: bool) -> Read:
     if type(content) is not list or len(content) < 2:
-        raise MalformedJson(f"not two operands of &: {shorten(content)}")
+        raise MalformedJsonError(f"not two operands of &: {shorten(content)}")
     left, mask = content[0], content[1]
     if len(content) > 2 or (type(left) is dict and ("&" in left or "concat" in left)):
         return (), UndecidedKey("an expression with several &")
@@ -191,7 +191,7 @@ def _masked(content: Json, family: str, frames: bool) -> Read:
         kind = key.kind
     try:
         bits = kind.flags(mask) if kind is not None else None
-    except UnreadableValue:
+    except UnreadableValueError:
         bits = None
     if bits is None:
         return needs, UndecidedKey(f"{key_name(left)} under a mask")
@@ -205,7 +205,7 @@ def _fib(content: dict[str, Json]) -> Key:
     if type(flags) is str:
         flags = [flags]
     if type(flags) is not list or not all(type(flag) is str for flag in flags):
-        raise MalformedJson(f"fib without its fields: {shorten(content)}")
+        raise MalformedJsonError(f"fib without its fields: {shorten(content)}")
     fields = frozenset(flags) - {"mark"}
     if result == "oif" and fields in _PATHS:
         return ReversePathKey(_PATHS[fields])
@@ -238,5 +238,7 @@ def key_name(expression: Json) -> str:
 
 
 def _label(kind: str, content: Json) -> str:
+    if kind in ("&", "|", "^", "<<", ">>") and type(content) is list and content:
+        return shorten(f"{key_name(content[0])} {kind}")
     name = content.get("key", content.get("name")) if type(content) is dict else None
     return shorten(f"{kind} {name}" if type(name) is str else kind)

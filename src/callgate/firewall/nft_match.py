@@ -8,6 +8,7 @@ from typing import Final, cast
 from callgate.firewall.intervals import NOTHING, Intervals
 from callgate.firewall.nft_expression import key_name, read_key
 from callgate.firewall.nft_key import (
+    STATE_BITS,
     ConcatKey,
     Key,
     NumberKey,
@@ -17,18 +18,25 @@ from callgate.firewall.nft_key import (
     UndecidedKey,
     all_of,
     any_of,
-    members,
     negation,
 )
+from callgate.firewall.nft_member import members
 from callgate.firewall.nft_set import NamedSet, among
-from callgate.firewall.nft_value import STATE, STATUS, TCP_FLAGS, Json, MalformedJson, UnreadableValue, mapping, shorten
+from callgate.firewall.nft_tracking import tracks
+from callgate.firewall.nft_value import (
+    STATE,
+    STATUS,
+    TCP_FLAGS,
+    Json,
+    MalformedJsonError,
+    UnreadableValueError,
+    mapping,
+    shorten,
+)
 from callgate.firewall.rule import NEVER, Condition, FieldName, InState, Not, State, Unknown, Within
 
 _COMPARISONS: Final = ("<", ">", "<=", ">=")
 _OPERATORS: Final = ("==", "!=", "in", "!", *_COMPARISONS)
-_STATES: Final[tuple[tuple[int, State], ...]] = (
-    (1, "invalid"), (2, "established"), (4, "related"), (8, "new"), (64, "untracked"),
-)  # fmt: skip
 _TRANSLATED: Final[dict[int, State]] = {16: "snat", 32: "dnat"}
 
 
@@ -45,49 +53,57 @@ class Scope:
     """Conditions met so far: equal ones are to be one object."""
     fields: set[FieldName] = field(default_factory=set)
     """The fields that some condition looks at."""
+    tracks: bool = False
+    """Whether an expression met so far asks connection tracking."""
+    _keys: dict[str, tuple[tuple[Condition, ...], Key]] = field(default_factory=dict)
     _matches: dict[str, tuple[Condition, ...]] = field(default_factory=dict)
 
     def key(self, expression: Json) -> tuple[tuple[Condition, ...], Key]:
-        """What an expression looks at, behind the conditions nft puts in front. Raises MalformedJson."""
-        needs, key = read_key(expression, self.family, frames=self.frames)
-        for part in key.parts if isinstance(key, ConcatKey) else (key,):
-            if isinstance(part, NumberKey):
-                self.fields.add(part.field)
-        return needs, key
+        """What an expression looks at, behind the conditions nft puts in front. Raises MalformedJsonError."""
+        name = repr(expression)
+        known = self._keys.get(name)
+        if known is None:
+            needs, key = read_key(expression, self.family, frames=self.frames)
+            known = self._keys[name] = (tuple(self.share(one) for one in needs), key)
+            for part in key.parts if isinstance(key, ConcatKey) else (key,):
+                if isinstance(part, NumberKey):
+                    self.fields.add(part.field)
+        return known
 
     def named(self, reference: Json) -> NamedSet:
-        """The set a reference like `@blocked` names. Raises MalformedJson."""
+        """The set a reference like `@blocked` names. Raises MalformedJsonError."""
         if type(reference) is not str or reference[:1] != "@":
-            raise MalformedJson(f"not a reference to a set: {shorten(reference)}")
+            raise MalformedJsonError(f"not a reference to a set: {shorten(reference)}")
         found = self.sets.get(reference[1:])
         if found is None:
-            raise MalformedJson(f"there is no set {shorten(reference)}")
+            raise MalformedJsonError(f"there is no set {shorten(reference)}")
         return found
 
     def match(self, content: Json) -> tuple[Condition, ...]:
-        """A `match` expression as conditions that must all hold. Raises MalformedJson."""
+        """A `match` expression as conditions that must all hold. Raises MalformedJsonError."""
         name = repr(content)
         conditions = self._matches.get(name)
         if conditions is None:
             content = mapping(content, "match")
             if not {"op", "left", "right"} <= content.keys() or content["op"] not in _OPERATORS:
-                raise MalformedJson(f"not a match: {shorten(content)}")
+                raise MalformedJsonError(f"not a match: {shorten(content)}")
             needs, key = self.key(content["left"])
-            condition = self._condition(content["op"], key, content["right"], key_name(content["left"]))
-            conditions = tuple(self.share(one) for one in (*needs, condition))
+            condition = self._condition(content["op"], key, content["right"], content["left"])
+            conditions = (*needs, self.share(condition))
             self._matches[name] = conditions
+            self.tracks = self.tracks or ("'ct'" in name and tracks(content))
         return conditions
 
     def share(self, condition: Condition) -> Condition:
         """The first condition that was equal to this one."""
         return self.shared.setdefault(condition, condition)
 
-    def _condition(self, operator: str, key: Key, right: Json, name: str) -> Condition:
+    def _condition(self, operator: str, key: Key, right: Json, left: Json) -> Condition:
         listed = self._listed(key, right)
         if listed is not None:
             if operator in ("==", "in"):
                 return listed
-            return negation(key, listed) if operator == "!=" else Unknown(f"{name} {operator} a set")
+            return negation(key, listed) if operator == "!=" else Unknown(f"{key_name(left)} {operator} a set")
         if isinstance(key, UndecidedKey):
             return Unknown(key.why)
         try:
@@ -97,10 +113,10 @@ class Scope:
                 return _status(operator, STATUS.flags(right), key.mask)
             if isinstance(key, NumberKey):
                 return _number(operator, key, right)
-        except UnreadableValue as problem:
-            return Unknown(shorten(f"{name} {operator} {problem}"))
+        except UnreadableValueError as problem:
+            return Unknown(shorten(f"{key_name(left)} {operator} {problem}"))
         if operator not in ("==", "!=") or (type(right) is list and not isinstance(key, ReversePathKey)):
-            return Unknown(shorten(f"{name} {operator} {shorten(right)}"))
+            return Unknown(shorten(f"{key_name(left)} {operator} {shorten(right)}"))
         found = members(key, [right])
         return found if operator == "==" else negation(key, found)
 
@@ -122,7 +138,7 @@ def _number(operator: str, key: NumberKey, right: Json) -> Condition:
     kind = key.kind
     if operator in ("in", "!"):
         if kind is not TCP_FLAGS:
-            raise UnreadableValue(shorten(right))
+            raise UnreadableValueError(shorten(right))
         bits = kind.flags(right) & (TCP_FLAGS.last if key.mask is None else key.mask)
         return Within(key.field, Intervals.single(0), negated=operator == "in", mask=bits)
     if operator in _COMPARISONS:
@@ -134,7 +150,7 @@ def _number(operator: str, key: NumberKey, right: Json) -> Condition:
         return Within(key.field, Intervals.of(pairs), mask=key.mask)
     if type(right) is list:
         if kind is not TCP_FLAGS:
-            raise UnreadableValue(shorten(right))
+            raise UnreadableValueError(shorten(right))
         right = kind.flags(right)
     first, last = kind.interval(right)
     values = Intervals.of(kind.modelled(first, last))
@@ -154,7 +170,7 @@ def _holds(operator: str, number: int, value: int) -> bool:
 def _state(operator: str, value: int, mask: int | None) -> Condition:
     """A state is one bit, so each can be tried: `ct state != established | related` holds for all of them."""
     mask = STATE.last if mask is None else mask
-    return InState(frozenset(name for bit, name in _STATES if _holds(operator, bit & mask, value)))
+    return InState(frozenset(name for bit, name in STATE_BITS if _holds(operator, bit & mask, value)))
 
 
 def _status(operator: str, value: int, mask: int | None) -> Condition:

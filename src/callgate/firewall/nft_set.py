@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from callgate.firewall.nft_key import CATCH_ALL, Key, all_of, any_of, covers, members, presence
-from callgate.firewall.nft_value import Json, MalformedJson, mapping, shorten, string
+from callgate.firewall.nft_key import CATCH_ALL, Key, all_of, any_of, presence
+from callgate.firewall.nft_member import covers, members
+from callgate.firewall.nft_value import Json, MalformedJsonError, mapping, shorten, string
 from callgate.firewall.rule import ALWAYS, NEVER, Condition, Every, Unknown
 
 _HARMLESS: Final = frozenset(("val", "timeout", "expires", "comment", "counter", "last"))
@@ -24,34 +25,47 @@ class NamedSet:
     changes: bool
     """Whether packets add to it or take from it."""
     _conditions: dict[Key, Condition] = field(default_factory=dict)
+    _branches: dict[Key, list[tuple[Condition, Json]]] = field(default_factory=dict)
+
+    @property
+    def doubt(self) -> str | None:
+        """Why no lookup is sure, if none is."""
+        return f"{'map' if self.maps else 'set'} {shorten(self.name)} changes with traffic" if self.changes else None
 
     def lookup(self, key: Key) -> Condition:
-        """The key is in the set; the same object for the same key, for sets can be big. Raises MalformedJson."""
+        """The key is in the set; the same object for the same key, for sets can be big. Raises MalformedJsonError."""
         condition = self._conditions.get(key)
         if condition is None:
             condition = self._conditions[key] = self._members(key)
         return condition
 
     def _members(self, key: Key) -> Condition:
-        if self.changes:
-            return Unknown(f"set {self.name} changes with traffic")
+        if self.doubt is not None:
+            return Unknown(self.doubt)
         return among(key, [entry[0] for entry in self.pairs()] if self.maps else self.elements)
 
+    def branches(self, key: Key) -> list[tuple[Condition, Json]]:
+        """What a lookup in the map gives; worked out once for each key. Raises MalformedJsonError."""
+        found = self._branches.get(key)
+        if found is None:
+            found = self._branches[key] = branches(key, self.pairs(), self.doubt)
+        return found
+
     def pairs(self) -> list[tuple[Json, Json]]:
-        """The entries of a map, as key and data. Raises MalformedJson."""
+        """The entries of a map, as key and data. Raises MalformedJsonError."""
         if not self.maps:
-            raise MalformedJson(f"{self.name} is a set, not a map")
+            raise MalformedJsonError(f"{self.name} is a set, not a map")
         return pairs(self.elements)
 
 
 def read_set(content: dict[str, Json], *, maps: bool) -> NamedSet:
-    """A `set` or `map` entry of the dump. Raises MalformedJson."""
+    """A `set` or `map` entry of the dump. Raises MalformedJsonError."""
     name = string(content.get("name"), "a set's name")
     elements = content.get("elem", [])
     if type(elements) is not list:
-        raise MalformedJson(f"set {shorten(name)}: its elements are no list")
+        raise MalformedJsonError(f"set {shorten(name)}: its elements are no list")
     if maps and "map" not in content:
-        raise MalformedJson(f"map {shorten(name)} does not say what it maps to")
+        raise MalformedJsonError(f"map {shorten(name)} does not say what it maps to")
     flags = content.get("flags", [])
     dynamic = "dynamic" in flags if type(flags) is list else flags == "dynamic"
     statements = content.get("stmt", [])
@@ -62,14 +76,14 @@ def read_set(content: dict[str, Json], *, maps: bool) -> NamedSet:
 
 
 def pairs(elements: Json) -> list[tuple[Json, Json]]:
-    """The entries of a map, as key and data. Raises MalformedJson."""
+    """The entries of a map, as key and data. Raises MalformedJsonError."""
     if type(elements) is not list or not all(type(one) is list and len(one) == 2 for one in elements):
-        raise MalformedJson(f"the entries of a map are not pairs: {shorten(elements)}")
+        raise MalformedJsonError(f"the entries of a map are not pairs: {shorten(elements)}")
     return [(one[0], one[1]) for one in elements]
 
 
 def among(key: Key, elements: Sequence[Json]) -> Condition:
-    """The key is one of the elements; one that expires or is limited may be one or not. Raises MalformedJson."""
+    """The key is one of the elements; one that expires or is limited may be one or not. Raises MalformedJsonError."""
     if not any(type(one) is dict and "elem" in one for one in elements):
         return members(key, elements)
     sure: list[Json] = []
@@ -86,12 +100,12 @@ def among(key: Key, elements: Sequence[Json]) -> Condition:
 
 
 def element(one: Json) -> tuple[Json, str | None]:
-    """An element's value, and why it may not be found, if that is in doubt. Raises MalformedJson."""
+    """An element's value, and why it may not be found, if that is in doubt. Raises MalformedJsonError."""
     if type(one) is not dict or "elem" not in one:
         return one, None
     content = mapping(one["elem"], "an element")
     if "val" not in content:
-        raise MalformedJson(f"an element without a value: {shorten(content)}")
+        raise MalformedJsonError(f"an element without a value: {shorten(content)}")
     extra = content.keys() - _HARMLESS
     if extra:
         return content["val"], shorten(f"an element with {', '.join(sorted(extra))}")
@@ -104,15 +118,15 @@ def branches(key: Key, entries: Sequence[tuple[Json, Json]], doubt: str | None) 
     """For each different datum of a map, the condition under which a lookup gives it; the catch-all last.
 
     Keys do not overlap, so entries of the same datum are put together. With `doubt` no entry is sure.
-    Raises MalformedJson.
+    Raises MalformedJsonError.
     """
     by_datum: dict[str, tuple[Json, list[Json]]] = {}
     otherwise: list[tuple[Condition, Json]] = []
     for one, datum in entries:
         value, unsure = element(one)
         if value == CATCH_ALL:
-            there: list[Condition] = list(presence(key))
-            otherwise.append((all_of([*there, *([Unknown(unsure)] if unsure else [])]) if there or unsure else ALWAYS, datum))
+            rest = [*presence(key), *([Unknown(unsure)] if unsure else [])]
+            otherwise.append((all_of(rest) if rest else ALWAYS, datum))
         else:
             by_datum.setdefault(repr(datum), (datum, []))[1].append(one)
     found = [(among(key, values), datum) for datum, values in by_datum.values()]

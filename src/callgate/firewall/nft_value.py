@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv6Address
+from socket import AF_INET, AF_INET6, AddressFamily, inet_pton
 from typing import Any, Final
 
+from callgate.errors import CallgateError
 from callgate.firewall import nft_symbol
 
 Json = Any  # what json.loads gives; nothing of it is trusted
 
 
-class MalformedJson(ValueError):
+class MalformedJsonError(CallgateError):
     """The JSON has not the form nft gives it; the text says what is wrong."""
 
 
-class UnreadableValue(ValueError):
+class UnreadableValueError(CallgateError):
     """A value is well formed, and nobody knows what it stands for: the condition it belongs to is unknown."""
 
 
@@ -26,7 +27,7 @@ class ValueKind:
 
     bits: int
     names: Mapping[str, int] = field(default_factory=dict)
-    address: Callable[[str], IPv4Address | IPv6Address] | None = None
+    address: AddressFamily | None = None
     shift: int = 0
     """Added to each number: `ip6 length` counts without the header, the model with it."""
     becomes: Mapping[int, int] | None = None
@@ -38,27 +39,27 @@ class ValueKind:
         return (1 << self.bits) - 1
 
     def number(self, value: Json) -> int:
-        """One number, as the kernel has it. Raises UnreadableValue."""
+        """One number, as the kernel has it. Raises UnreadableValueError."""
         number: int | None = None
         if type(value) is int:
             number = value
         elif type(value) is str:
             if self.address is not None:
                 try:
-                    return int(self.address(value))
-                except ValueError:
-                    raise UnreadableValue(shorten(value)) from None
+                    return int.from_bytes(inet_pton(self.address, value))
+                except (OSError, ValueError):
+                    raise UnreadableValueError(shorten(value)) from None
             number = self.names.get(value)
             if number is None:
                 number = _written(value.removesuffix(" [invalid type]") if self.bits == 16 else value)
         elif type(value) is dict and len(value) == 1 and "|" in value:
             return self.flags(value["|"])
         if number is None or not 0 <= number <= self.last:
-            raise UnreadableValue(shorten(value))
+            raise UnreadableValueError(shorten(value))
         return number
 
     def flags(self, value: Json) -> int:
-        """The sum of flags: a number, a name, a list of them, or `{"|": [...]}`. Raises UnreadableValue."""
+        """The sum of flags: a number, a name, a list of them, or `{"|": [...]}`. Raises UnreadableValueError."""
         if type(value) is dict and len(value) == 1 and "|" in value:
             value = value["|"]
         if type(value) is not list:
@@ -69,22 +70,22 @@ class ValueKind:
         return total
 
     def interval(self, value: Json) -> tuple[int, int]:
-        """A number, prefix or range as a closed interval, as the kernel has it. Raises UnreadableValue."""
+        """A number, prefix or range as a closed interval, as the kernel has it.
+
+        A range may be upside down (nft takes `60000-29`): then it is empty. Raises UnreadableValueError.
+        """
         if type(value) is dict and len(value) == 1:
             if "range" in value:
                 ends = value["range"]
                 if type(ends) is not list or len(ends) != 2:
-                    raise MalformedJson(f"a range is not of two ends: {shorten(value)}")
-                first, last = self.number(ends[0]), self.number(ends[1])
-                if first > last:
-                    raise UnreadableValue(shorten(value))
-                return first, last
+                    raise MalformedJsonError(f"a range is not of two ends: {shorten(value)}")
+                return self.number(ends[0]), self.number(ends[1])
             if "prefix" in value:
                 prefix = value["prefix"]
                 if type(prefix) is not dict or type(prefix.get("len")) is not int:
-                    raise MalformedJson(f"not a prefix: {shorten(value)}")
+                    raise MalformedJsonError(f"not a prefix: {shorten(value)}")
                 if not 0 <= prefix["len"] <= self.bits:
-                    raise UnreadableValue(shorten(value))
+                    raise UnreadableValueError(shorten(value))
                 host = (1 << (self.bits - prefix["len"])) - 1
                 first = self.number(prefix.get("addr")) & ~host
                 return first, first | host
@@ -119,21 +120,21 @@ def shorten(value: Json, limit: int = 80) -> str:
 
 
 def string(value: Json, what: str) -> str:
-    """The value, if it is a string that is not empty. Raises MalformedJson."""
+    """The value, if it is a string that is not empty. Raises MalformedJsonError."""
     if type(value) is not str or not value:
-        raise MalformedJson(f"{what} is not a name: {shorten(value)}")
+        raise MalformedJsonError(f"{what} is not a name: {shorten(value)}")
     return value
 
 
 def mapping(value: Json, what: str) -> dict[str, Json]:
-    """The value, if it is an object. Raises MalformedJson."""
+    """The value, if it is an object. Raises MalformedJsonError."""
     if type(value) is not dict:
-        raise MalformedJson(f"{what} is not an object: {shorten(value)}")
+        raise MalformedJsonError(f"{what} is not an object: {shorten(value)}")
     return value
 
 
-IPV4: Final = ValueKind(32, address=IPv4Address)
-IPV6: Final = ValueKind(128, address=IPv6Address)
+IPV4: Final = ValueKind(32, address=AF_INET)
+IPV6: Final = ValueKind(128, address=AF_INET6)
 PORT: Final = ValueKind(16, nft_symbol.SERVICES)
 PROTOCOL: Final = ValueKind(8, nft_symbol.PROTOCOLS)
 NFPROTO: Final = ValueKind(8, nft_symbol.NFPROTO, becomes={2: 4, 10: 6})

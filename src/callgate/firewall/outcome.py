@@ -10,11 +10,14 @@ from callgate.firewall.intervals import Intervals
 from callgate.firewall.rule import Rule
 from callgate.firewall.view import View
 
-Fate = Literal["accept", "drop", "reject", "unknown", "fall"]
+Fate = Literal["accept", "drop", "reject", "unknown", "fall", "pass"]
 
 
 class Outcome(NamedTuple):
-    """One thing that may happen. `fall`: back to the caller of the chain, or over the end of it."""
+    """One thing that may happen.
+
+    `fall`: back to the caller of the chain, or over the end of it. `pass`: by the rule in question, unchanged.
+    """
 
     fate: Fate
     view: View | None = None

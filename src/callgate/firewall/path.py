@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import groupby, permutations
 from typing import Final
 
@@ -19,14 +19,14 @@ from callgate.firewall.outcome import Fate, Outcome, OutcomeMap, Outcomes
 from callgate.firewall.rule import BaseChain, Family, Hook, Ruleset, State
 from callgate.firewall.survey import Survey, order_matters
 from callgate.firewall.traversal import Traversal
-from callgate.firewall.view import PEER, TCP, Side, View
+from callgate.firewall.view import PEER, TCP, UDP, Side, View
 
 CONNTRACK: Final = -200
 DSTNAT: Final = -100
 SRCNAT: Final = 100
 _FAMILY_NAME: Final[dict[Family, str]] = {4: "ip", 6: "ip6"}
-_ORDERS: Final = 24
-"""How many orders of chains at one priority are tried: four chains."""
+_ORDERED: Final = 4
+"""How many chains at one priority are tried in every order."""
 
 Stage = Callable[[View], OutcomeMap]
 
@@ -50,7 +50,20 @@ class Path:
         if view.iif in self._host.programs:
             text = f"programs attached to {view.iif} see packets before any rule (XDP or tc)"
             return OutcomeMap.constant(Outcome("unknown", None, (text,)))
-        return self._hook("ingress", view).then(_on(lambda seen: self._hook("prerouting", seen).then(_on(self._route))))
+        arrived = self._hook("ingress", view).then(
+            _on(lambda seen: self._hook("prerouting", seen).then(_on(self._route)))
+        )
+        if view.iif in self._host.bridges and self._bridged:
+            text = f"tables of family bridge filter what comes in by {view.iif}: they are not weighed"
+            return arrived.union(OutcomeMap.constant(Outcome("drop", None, (text,))))
+        return arrived
+
+    def _entered(self, view: View) -> OutcomeMap:
+        return self._hook("prerouting", view).then(_on(self._route))
+
+    @cached_property
+    def _bridged(self) -> bool:
+        return any(base.chain.name.family == "bridge" for base in self._ruleset.base_chains)
 
     def sent(self, view: View) -> OutcomeMap:
         """What becomes of packets that a program on the host sends to one of its own addresses, or to a peer."""
@@ -106,16 +119,25 @@ class Path:
         chains = [base for base in self._ruleset.base_chains if self._meets(base, hook, view)]
         nat = [base for base in chains if base.kind == "nat"]
         items: list[tuple[int, Stage]] = []
+        fixed: list[tuple[int, Stage]] = []
         plain = sorted((base for base in chains if base.kind != "nat"), key=lambda base: base.priority)
         for priority, group in groupby(plain, key=lambda base: base.priority):
             items.append((priority, self._group(tuple(group))))
         if hook in ("prerouting", "output") and view.family in self._ruleset.tracked:
-            items.append((CONNTRACK, self._track))
+            fixed.append((CONNTRACK, self._track))
         if nat:
             side: Side = "destination" if hook in ("prerouting", "output") else "source"
-            items.append((DSTNAT if side == "destination" else SRCNAT, self._translating(tuple(nat), side)))
+            fixed.append((DSTNAT if side == "destination" else SRCNAT, self._translating(tuple(nat), side)))
+        for priority, stage in fixed:
+            beside = [one for at, one in items if at == priority]
+            items = [item for item in items if item[0] != priority]
+            items.append((priority, self._either_order(stage, beside[0]) if beside else stage))
         items.sort(key=lambda item: item[0])
         return [stage for _, stage in items]
+
+    def _either_order(self, one: Stage, other: Stage) -> Stage:
+        """The kernel's own hook and chains of its priority: which was registered last, and runs first, is not told."""
+        return lambda view: one(view).then(_on(other)).union(other(view).then(_on(one)))
 
     def _meets(self, base: BaseChain, hook: Hook, view: View) -> bool:
         family = base.chain.name.family
@@ -129,7 +151,10 @@ class Path:
         """Chains of one priority: registered last runs first, which no dump tells; so every order, where it matters."""
         if not order_matters(chains, self._survey):
             return lambda view: self._sequence(chains, view)
-        orders = list(permutations(chains))[:_ORDERS]
+        if len(chains) > _ORDERED:
+            text = f"{len(chains)} chains of one priority change what the others see, in an order no dump tells"
+            return lambda _: OutcomeMap.constant(Outcome("unknown", None, (text,)))
+        orders = list(permutations(chains))
         return lambda view: _any_of([self._sequence(order, view) for order in orders])
 
     def _sequence(self, chains: Sequence[BaseChain], view: View) -> OutcomeMap:
@@ -161,8 +186,11 @@ class Path:
 
     def _found_state(self, view: View) -> tuple[State, ...]:
         """What connection tracking makes of a packet that belongs to no flow it knows (nf_conntrack_proto_tcp.c)."""
-        if view.protocol != TCP:
+        if view.protocol == UDP:
             return ("new",)
+        if view.protocol != TCP:
+            # It depends on the message type, which is not looked at.
+            return ("new", "invalid", "untracked")
         if view.tcp_flags is None:
             return ("new", "invalid")
         flags = view.tcp_flags & 0b0011_0111  # PSH, ECE and CWR do not count
@@ -175,10 +203,12 @@ class Path:
 
     def _translating(self, chains: tuple[BaseChain, ...], side: Side) -> Stage:
         groups = [tuple(group) for _, group in groupby(sorted(chains, key=_priority), key=_priority)]
+        if any(len(group) > _ORDERED for group in groups):
+            text = "more chains of type nat have one priority than can be tried in every order"
+            return lambda _: OutcomeMap.constant(Outcome("unknown", None, (text,)))
         orders: list[tuple[BaseChain, ...]] = [()]
         for group in groups:
-            mixed = list(permutations(group)) if len(group) > 1 else [group]
-            orders = [one + more for one in orders for more in mixed][:_ORDERS]
+            orders = [one + more for one in orders for more in permutations(group)]
         return lambda view: self._bound(orders, side, view)
 
     def _bound(self, orders: list[tuple[BaseChain, ...]], side: Side, view: View) -> OutcomeMap:
@@ -196,19 +226,19 @@ class Path:
     def _route(self, view: View) -> OutcomeMap:
         """The routing decision for a packet that came in: dropped, to a local socket, or on to another host."""
         refused, unsure = self._sources(view)
-        following = _any_of(self._ways(view))
+        passing = Outcome("accept", view)
         if not refused and not unsure:
-            return following
-        last = LAST[view.family]
-        dropped = frozenset({Outcome("drop", None, ("routing: source refused (martian or reverse path filter)",))})
-        points = {0, *(bound for bound in refused.bounds + unsure.bounds if bound <= last)}
+            return _any_of(self._ways(view))
+        dropped = Outcome("drop", None, ("routing: source refused (martian or reverse path filter)",))
 
         def met(start: int) -> Outcomes:
             if start in refused:
-                return dropped
-            return following.at(start) | dropped if start in unsure else following.at(start)
+                return frozenset({dropped})
+            return frozenset({passing, dropped}) if start in unsure else frozenset({passing})
 
-        return OutcomeMap.joined((start, met(start)) for start in sorted(points | set(following.starts)))
+        points = {0, *(bound for bound in refused.bounds + unsure.bounds if bound <= LAST[view.family])}
+        let_in = OutcomeMap.joined((start, met(start)) for start in sorted(points))
+        return let_in.then(_on(lambda seen: _any_of(self._ways(seen))))
 
     def _sources(self, view: View) -> tuple[Intervals, Intervals]:
         """The sources that routing refuses, and those that it may refuse."""
@@ -259,6 +289,8 @@ class Path:
 
     def _forwarded(self, view: View) -> list[OutcomeMap]:
         forwards = self._host.forwards(view.family, str(view.iif))
+        if isinstance(view.ttl, tuple) and view.ttl[1] <= 1:
+            return [OutcomeMap.constant(Outcome("drop", None, ("routing: the TTL ends here",)))]
         if forwards is False:
             return [OutcomeMap.constant(Outcome("drop", None, ("routing: the host does not forward",)))]
         names, certain = self._egress(view)
@@ -300,6 +332,9 @@ def _priority(base: BaseChain) -> int:
 def _tracked(view: View, state: State) -> View:
     if state in ("invalid", "untracked"):
         return replace(view, state=state)
+    if state != "new":
+        # The flow's mark was set by packets that are not known.
+        view = replace(view, ctmark=None)
     if view.direction == 0:
         return replace(
             view,

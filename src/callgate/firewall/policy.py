@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
@@ -17,6 +20,9 @@ from callgate.firewall.view import PEER, Span, View
 
 KEPT: Final = 1024
 """How many answers for whole classes of packets are kept; then all are dropped and computed anew."""
+
+FRAMES: Final = 12_000
+"""Python frames one evaluation may nest. Since CPython 3.11 they cost memory, not the stack of the process."""
 
 PacketVerdict = Literal["accept", "drop", "reject", "unknown"]
 
@@ -76,7 +82,8 @@ class Policy:
         fates = set()
         for outcome in outcomes:
             if outcome.view is not None:
-                answer = self._path.sent(answer_to(outcome.view, reset_by(outcome.because)))
+                with _deep():
+                    answer = self._path.sent(answer_to(outcome.view, reset_by(outcome.because)))
                 fates |= {one.fate for one in answer.at(packet.source)}
         if fates == {"accept"}:
             return traced
@@ -143,10 +150,8 @@ class Policy:
 
     def outcomes(self, view: View) -> OutcomeMap:
         """What becomes of a class of packets, for every source at once."""
-        try:
+        with _deep():
             return self._path.sent(view) if view.iif == self.host.loopback else self._path.arriving(view)
-        except RecursionError:
-            raise EvidenceError("ruleset", "chains and marks nest too deep to follow") from None
 
     def replies(self, view: View) -> OutcomeMap:
         """What becomes of the host's replies to a class of packets that came in, for every peer at once.
@@ -167,7 +172,21 @@ class Policy:
             told="established",
             direction=1,
         )
-        return self._path.sent(reply)
+        with _deep():
+            return self._path.sent(reply)
+
+
+@contextmanager
+def _deep() -> Iterator[None]:
+    """Chains are followed by recursion: as deep as they nest and as often as they change marks, within a bound."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, FRAMES))
+    try:
+        yield
+    except RecursionError:
+        raise EvidenceError("ruleset", "chains and changes of marks nest too deep to follow") from None
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def answer_to(view: View, reset: bool) -> View:

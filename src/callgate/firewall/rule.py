@@ -119,6 +119,11 @@ class Unknown:
     """A condition nobody can decide from the evidence: `why` says what it depends on, like `limit 3/min`."""
 
     why: str
+    at_first: bool | Literal["either"] | None = None
+    """What it says of a lone packet after a long silence: a rate is then not exceeded. `either`: chance decides.
+
+    None where that is not certain. Who can wait and try again can bring this about.
+    """
 
 
 @dataclass(frozen=True, slots=True)

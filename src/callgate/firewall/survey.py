@@ -30,6 +30,7 @@ from callgate.firewall.rule import (
     Step,
     Translate,
     Tuples,
+    Unknown,
     Verdict,
     Within,
 )
@@ -46,10 +47,14 @@ class Survey:
     """The marks some rule looks at, or copies into one that is looked at."""
     bounds: dict[FieldName, tuple[int, ...]]
     """For each field, the numbers at which some rule's answer may change, in order."""
+    early_bounds: dict[FieldName, tuple[int, ...]]
+    """The same of the chains before routing alone, and of what is asked about a flow's first packet."""
     masked: frozenset[FieldName]
     """The fields some rule looks at through a mask: no two values are then known to be alike."""
     flag_bits: int
     """The TCP flags some rule looks at."""
+    lucky: bool
+    """Whether some rule depends on rate or chance, of which a sender can have the best by trying again."""
     translates: bool
     """Whether some rule sends packets to another address or port than they were sent to."""
     writers: frozenset[ChainName]
@@ -68,14 +73,21 @@ def survey(ruleset: Ruleset) -> Survey:
     taken: set[str] = set()
     bounds: dict[FieldName, set[int]] = {}
     masked: set[FieldName] = set()
+    early: dict[FieldName, set[int]] = {}
+    first = _before_routing(ruleset)
     seen: set[int] = set()
+    seen_early: set[int] = set()
     flag_bits = 0
-    translates = False
+    lucky = translates = False
     for chain in ruleset.chains.values():
         for rule in chain.rules:
             for step in rule.steps:
+                if chain.name in first:
+                    for condition in _conditions(step, seen_early):
+                        _note(condition, set(), early, set())
                 for condition in _conditions(step, seen):
                     _note(condition, read, bounds, masked)
+                    lucky |= isinstance(condition, Unknown) and condition.at_first is not None
                     if isinstance(condition, Within) and condition.field == "tcp_flags":
                         flag_bits |= 0xFF if condition.mask is None else condition.mask
                 for action in _actions(step):
@@ -98,12 +110,23 @@ def survey(ruleset: Ruleset) -> Survey:
     return Survey(
         frozenset(read),
         {field: tuple(sorted(found)) for field, found in bounds.items()},
+        {
+            field: tuple(sorted(early.get(field, set()) | (bounds[field] if field.startswith("orig_") else set())))
+            for field in bounds
+        },
         frozenset(masked),
         flag_bits,
+        lucky,
         translates,
         frozenset(writers),
         refusals,
     )
+
+
+def _before_routing(ruleset: Ruleset) -> frozenset[ChainName]:
+    """The chains that packets cross before routing decides."""
+    starts = [base.chain for base in ruleset.base_chains if base.hook in ("ingress", "prerouting", "output")]
+    return frozenset().union(*(_reachable(ruleset, chain) for chain in starts))
 
 
 def _conditions(step: Step, seen: set[int]) -> Iterator[Condition]:

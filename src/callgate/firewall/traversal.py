@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from callgate.firewall.decide import Deciding
 from callgate.firewall.host import LAST, Host
 from callgate.firewall.intervals import Intervals
-from callgate.firewall.outcome import Outcome, OutcomeMap, Outcomes
+from callgate.firewall.outcome import Fate, Outcome, OutcomeMap, Outcomes
 from callgate.firewall.rule import (
     ACTIONS,
     Action,
@@ -39,6 +39,9 @@ from callgate.firewall.view import View
 
 VIEWS_A_CHAIN: Final = 64
 """How many different marks one chain is followed with before the mark counts as unknown."""
+
+
+_PASSING: Final = OutcomeMap.constant(Outcome("pass"))
 
 
 class _Claim(NamedTuple):
@@ -112,6 +115,16 @@ class Traversal:
                         if not maybe:
                             break
                     continue
+                if surely is everyone and isinstance(one, (SetMark, NoTrack)):
+                    # Everybody is changed alike: no branch, only another view from here on.
+                    changed = self._marked(one, view)
+                    if changed is None:
+                        break
+                    if changed != view:
+                        view = self._settled(chain, changed)
+                        deciding = self._decide(view)
+                        holds = deciding.holds
+                    continue
                 found = self._acting(chain, at, number, one, view, surely, maybe)
                 if found is None:
                     continue
@@ -140,14 +153,17 @@ class Traversal:
         if isinstance(action, Choose):
             return self._choosing(chain, at, number, action, view, surely, maybe)
         if isinstance(action, (SetMark, NoTrack)):
-            changed = self._settled(chain, self._marked(action, view))
+            marked = self._marked(action, view)
+            if marked is None:
+                return []
+            changed = self._settled(chain, marked)
             if changed == view:
                 return None
             following = self._from(chain, at, number + 1, changed)
         elif isinstance(action, Jump):
             callee = self._chains[chain.name._replace(chain=action.chain)]
-            following = self._returned(self.summary(callee, view), chain, at, view)
-            return list(_claimed(following, surely, maybe, Outcome("fall", view)))
+            following, passing = self._returned(self.summary(callee, view), chain, at, view)
+            return list(_claimed(following, surely, maybe, passing))
         elif isinstance(action, Goto):
             following = self.summary(self._chains[chain.name._replace(chain=action.chain)], view)
         else:
@@ -155,13 +171,20 @@ class Traversal:
             return [_Claim(first, stop, outcomes, through) for first, stop, through in _stretches(surely, maybe)]
         return list(_claimed(following, surely, maybe, None))
 
-    def _returned(self, summary: OutcomeMap, chain: Chain, at: int, view: View) -> OutcomeMap:
-        """What comes back from a callee changed goes on behind the jump as what it has become."""
-        return summary.then(
-            lambda fate, after: (
-                self._from(chain, at + 1, 0, after) if fate == "fall" and after is not None and after != view else None
-            )
-        )
+    def _returned(self, summary: OutcomeMap, chain: Chain, at: int, view: View) -> tuple[OutcomeMap, Outcome]:
+        """What a callee does, and the outcome that means: back behind the jump as before.
+
+        What comes back changed goes on behind the jump as what it has become.
+        """
+        if all(after == view for fate, after in summary.kinds if fate == "fall"):
+            return summary, Outcome("fall", view)
+
+        def back(fate: Fate, after: View | None) -> OutcomeMap | None:
+            if fate != "fall" or after is None:
+                return None
+            return _PASSING if after == view else self._from(chain, at + 1, 0, after)
+
+        return summary.then(back), Outcome("pass")
 
     def _choosing(
         self, chain: Chain, at: int, number: int, choose: Choose, view: View, surely: Intervals, maybe: Intervals
@@ -179,16 +202,20 @@ class Traversal:
                     following = self._from(chain, at, number + 1, view)
                     found = list(_claimed(following, chosen, possible, None))
                 claims += found
-            surely, maybe = surely - perhaps, maybe - also
+            surely, maybe = surely - also, maybe - also
             if not maybe:
                 break
         return claims
 
-    def _marked(self, action: SetMark | NoTrack, view: View) -> View:
+    def _marked(self, action: SetMark | NoTrack, view: View) -> View | None:
+        """The view with the mark set, or untracked; None when the rule ends here, for want of a flow."""
         if isinstance(action, NoTrack):
             # Too late for a packet that is tracked already.
             return replace(view, state="untracked") if view.state in (None, "invalid") else view
-        if action.target not in self._marks_read or (action.target == "ctmark" and view.state in (None, "untracked")):
+        flowless = view.state in (None, "invalid", "untracked")
+        if flowless and action.target == "mark" and action.take:
+            return None
+        if action.target not in self._marks_read or (flowless and action.target == "ctmark"):
             return view
         own, other = (view.mark, view.ctmark) if action.target == "mark" else (view.ctmark, view.mark)
         value: int | None = None

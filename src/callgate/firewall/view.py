@@ -17,6 +17,7 @@ PEER: Final[Peer] = "peer"
 Value = Span | Peer | None
 """What a field holds: a span, the varying address itself, or None where it is not known."""
 
+Luck = Literal["good", "bad"] | None
 Side = Literal["source", "destination"]
 
 TCP: Final = 6
@@ -56,6 +57,8 @@ class View:
     orig_sport: Value = None
     orig_dport: Value = None
     direction: int = 0
+    luck: Luck = None
+    """Whether the packet is the first after a long silence, and which way chance falls for it; None: any packet."""
 
     def __hash__(self) -> int:
         cached = self.__dict__.get("_hash")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from socket import AF_INET, AF_INET6, inet_pton
-from typing import Final
+from typing import Final, Literal
 
 from callgate.firewall.intervals import NOTHING, Intervals
 from callgate.firewall.rule import (
@@ -21,42 +20,18 @@ from callgate.firewall.rule import (
     Unknown,
     Within,
 )
+from callgate.firewall.xt_number import LAST, address_number, address_range, mask_number
 from callgate.firewall.xt_option import Match, Option, Side, Use, address_field, every, negate, options
-from callgate.firewall.xt_words import number, shown
+from callgate.firewall.xt_words import shown
 
-_LAST: Final = {4: 0xFFFFFFFF, 6: (1 << 128) - 1}
-_BITS: Final = {4: 32, 6: 128}
 _HOST_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_]([A-Za-z0-9._-]{0,253}[A-Za-z0-9_.])?")
 _HEX = re.compile(r"0[xX][0-9A-Fa-f]{1,8}(\.|$)")
 
-_MULTICAST6: Final = Intervals.single(0xFF << 120, _LAST[6])
+_MULTICAST6: Final = Intervals.single(0xFF << 120, LAST[6])
 _MAPPED6: Final = Intervals.single(0xFFFF << 32, (0x10000 << 32) - 1)
 _UNSPECIFIED: Final = Intervals.single(0)
-_UNICAST6: Final = Intervals.single(0, _LAST[6]) - (_MULTICAST6 | _MAPPED6 | _UNSPECIFIED)
+_UNICAST6: Final = Intervals.single(0, LAST[6]) - (_MULTICAST6 | _MAPPED6 | _UNSPECIFIED)
 """What the kernel's __ipv6_addr_type calls unicast (net/ipv6/addrconf_core.c), the host's own addresses included."""
-
-
-def address_number(text: str, family: Family) -> int:
-    """A numeric address; IPv4 also as iptables pads it (`10.1` is 10.1.0.0) and with octal and hexadecimal parts."""
-    try:
-        return int.from_bytes(inet_pton(AF_INET if family == 4 else AF_INET6, text), "big")
-    except OSError:
-        pass
-    parts = text.split(".")
-    if family == 6 or len(parts) > 4:
-        raise ValueError(f"{shown(text)} is not an IPv{family} address")
-    value = 0
-    for part in parts:
-        value = value << 8 | number(part, 255, "part of an address")
-    return value << 8 * (4 - len(parts))
-
-
-def mask_number(text: str, family: Family) -> int:
-    """A mask given as prefix length or as an address."""
-    if text.isdigit():
-        bits = _BITS[family]
-        return _LAST[family] ^ ((1 << (bits - number(text, bits, "prefix length"))) - 1)
-    return address_number(text, family)
 
 
 def _is_host_name(text: str) -> bool:
@@ -67,7 +42,7 @@ def _is_host_name(text: str) -> bool:
 def address(field: FieldName, family: Family, text: str, negated: bool = False) -> Condition | None:
     """The condition of one `address[/mask]`; None when it holds for every address."""
     name, slash, mask_text = text.partition("/")
-    last = _LAST[family]
+    last = LAST[family]
     mask = mask_number(mask_text, family) if slash else last
     if mask == 0:
         return NEVER if negated else None
@@ -100,13 +75,6 @@ def addresses(side: Side, family: Family, text: str, negated: bool = False) -> C
     return Some((whole, *others)) if others else whole
 
 
-def address_range(text: str, family: Family) -> tuple[int, int]:
-    """`first-last` or one address; may run backwards."""
-    first, dash, last = text.partition("-")
-    low = address_number(first, family)
-    return low, address_number(last, family) if dash else low
-
-
 def _iprange(use: Use) -> Condition:
     sides: dict[str, Side] = {"src-range": "source", "dst-range": "destination"}
     return every(
@@ -128,7 +96,8 @@ _ODD_KINDS = ("THROW", "NAT", "XRESOLVE")
 
 def _addrtype(use: Use) -> Condition:
     into, out = use.get("limit-iface-in"), use.get("limit-iface-out")
-    conditions = []
+    interface: Literal["iif", "oif"] | None = "iif" if into else "oif" if out else None
+    conditions: list[Condition] = []
     for option in use.options:
         if not option.values:
             continue
@@ -138,14 +107,13 @@ def _addrtype(use: Use) -> Condition:
             if name not in _KINDS and name not in _ODD_KINDS:
                 raise ValueError(f"address type {shown(name)} is not known")
         kinds = frozenset(_KINDS[name] for name in names if name in _KINDS)
-        interface = "iif" if into else "oif" if out else None
         holds: Condition
         if use.family == 6:
             holds = _address_type6(side, kinds, AddressType(side, kinds & _LOOKED_UP, interface=interface))
         else:
             holds = AddressType(side, kinds, interface=interface)
-        if len(kinds) < len(set(names)):
-            holds = Some((holds, use.unknown()))
+        if any(name in _ODD_KINDS for name in names):
+            holds = Some((holds, use.unknown())) if use.family == 4 else use.unknown()
         conditions.append(_contrary(holds, option))
     return every(conditions) if conditions else use.unknown("no type")
 

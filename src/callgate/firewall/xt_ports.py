@@ -12,10 +12,10 @@ from callgate.firewall.xt_words import shown
 
 _FLAGS: Final = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ALL": 63, "NONE": 0}
 _SYN_MASK: Final = 1 | 2 | 4 | 16
-_PORT_FIELDS: Final[dict[str, FieldName]] = {"source-port": "sport", "destination-port": "dport"}
-_PORT_OPTIONS: Final = "source-port|sport destination-port|dport"
+_PORT_FIELDS: Final[dict[str, FieldName]] = {"sport": "sport", "dport": "dport"}
+_PORT_OPTIONS: Final = "sport|source-port dport|destination-port"
 _MULTIPORT_FIELDS: Final[dict[str, tuple[FieldName, ...]]] = {
-    "source-ports": ("sport",), "destination-ports": ("dport",), "ports": ("sport", "dport"),
+    "sports": ("sport",), "dports": ("dport",), "ports": ("sport", "dport"),
 }  # fmt: skip
 _MULTIPORT_MOST: Final = 65536
 
@@ -71,17 +71,13 @@ def _multiport(use: Use) -> Condition:
         texts = option.value.split(",")
         if len(texts) > _MULTIPORT_MOST:
             raise ValueError("too many ports")
-        ports = Intervals.of(port_range(text) for text in texts if text or _no_port())
+        ports = Intervals.of(map(port_range, texts))
         sides: list[Condition] = [Within(field, ports, option.negated) for field in _MULTIPORT_FIELDS[option.name]]
         if len(sides) == 1:
             conditions.append(sides[0])
         else:
             conditions.append(Every(tuple(sides)) if option.negated else Some(tuple(sides)))
     return every(conditions) if conditions else use.unknown("no ports")
-
-
-def _no_port() -> bool:
-    raise ValueError("an empty port")
 
 
 def _icmp(use: Use) -> Condition:
@@ -114,7 +110,7 @@ MATCHES: Final = {
     "udplite": Match(options(one=_PORT_OPTIONS), _ported),
     "sctp": Match(options(one=_PORT_OPTIONS, two="chunk-types"), _ported),
     "dccp": Match(options(one=f"{_PORT_OPTIONS} dccp-types dccp-option"), _ported),
-    "multiport": Match(options(one="source-ports|sports destination-ports|dports ports"), _multiport),
+    "multiport": Match(options(one="sports|source-ports dports|destination-ports ports"), _multiport),
     "icmp": Match(options(one="icmp-type"), _icmp),
     "icmp6": Match(options(one="icmpv6-type|icmp-type"), _icmp),
     "esp": Match(options(one="espspi"), _security_header),

@@ -105,16 +105,12 @@ def port_number(text: str) -> int:
 
 
 def port_range(text: str, mark: str = ":") -> tuple[int, int]:
-    """`a`, `a:b`, `:b` or `a:`; the first not above the last."""
+    """`a`, `a:b`, `:b` or `a:`. May run backwards: old iptables let that into the kernel, where it never matches."""
     first_text, colon, last_text = text.partition(mark)
     if not colon:
         port = port_number(first_text)
         return port, port
-    first = port_number(first_text) if first_text else 0
-    last = port_number(last_text) if last_text else PORT
-    if first > last:
-        raise ValueError(f"port range {shown(text)} runs backwards")
-    return first, last
+    return port_number(first_text) if first_text else 0, port_number(last_text) if last_text else PORT
 
 
 def icmp_type(text: str, family: int) -> tuple[int, int | None]:

@@ -6,8 +6,10 @@ from typing import Final
 
 from callgate.firewall.ipset import Direction, may_have_changed
 from callgate.firewall.rule import Condition, Not
-from callgate.firewall.xt_option import Match, Option, Use, every, options
+from callgate.firewall.xt_option import Match, Option, Use, options
 from callgate.firewall.xt_words import shown
+
+_UNDERSTOOD: Final = ("match-set", "return-nomatch", "update-counters", "update-subcounters")
 
 
 def directions(text: str) -> tuple[Direction, ...]:
@@ -29,8 +31,8 @@ def _set(use: Use) -> Condition:
     given = use.get("match-set")
     if given is None:
         return use.unknown("no set")
-    if any(option.name not in ("match-set", "update-counters", "update-subcounters") for option in use.options):
-        return use.unknown()  # counters and --return-nomatch
+    if any(option.name not in _UNDERSTOOD for option in use.options):
+        return use.unknown()  # counters
     condition = _membership(given, use)
     return Not(condition) if given.negated else condition
 
@@ -44,7 +46,7 @@ def _membership(given: Option, use: Use) -> Condition:
         return use.unknown("the set is not in the dump")
     if may_have_changed(name, use.around.sets, use.around.changed_sets):
         return use.unknown("rules change the set")
-    return every((found.condition(sides, use.family),))
+    return found.condition(sides, use.family, return_nomatch=use.get("return-nomatch") is not None)
 
 
 MATCHES: Final = {

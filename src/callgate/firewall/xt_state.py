@@ -19,7 +19,8 @@ _STATES: Final[dict[str, State]] = {
     "UNTRACKED": "untracked", "SNAT": "snat", "DNAT": "dnat",
 }  # fmt: skip
 _NO_FLOW: Final = InState(frozenset(("invalid", "untracked")))
-_A_FLOW: Final = InState(_NO_FLOW.states, negated=True)
+A_FLOW: Final = InState(_NO_FLOW.states, negated=True)
+"""The packet belongs to a flow."""
 _ADDRESSES: Final[dict[tuple[str, int], FieldName]] = {
     ("ctorigsrc", 4): "orig_saddr4", ("ctorigsrc", 6): "orig_saddr6",
     ("ctorigdst", 4): "orig_daddr4", ("ctorigdst", 6): "orig_daddr6",
@@ -46,7 +47,7 @@ def _conntrack(use: Use) -> Condition:
     wanted = use.get("ctstate")
     of_flow = every(_of_flow(option, use) for option in use.options if option.name != "ctstate")
     if wanted is None:
-        return every((_A_FLOW, of_flow))
+        return every((A_FLOW, of_flow))
     state = states(wanted.value, wanted.negated)
     return state if of_flow == Every(()) else Every((state, Some((_NO_FLOW, of_flow))))
 
@@ -76,7 +77,7 @@ def _connmark(use: Use) -> Condition:
     if given is None:
         return use.unknown("no mark")
     value, mask = masked_number(given.value, "mark")
-    return Every((_A_FLOW, one_number("ctmark", value, given.negated, mask)))
+    return Every((A_FLOW, one_number("ctmark", value, given.negated, mask)))
 
 
 MATCHES: Final = {

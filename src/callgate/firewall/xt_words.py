@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 WORD32: Final = 0xFFFFFFFF
-_SPACES = " \t\r"
+_BLANKS = " \t\r"
 
 
 class Quoted(str):
@@ -18,41 +18,48 @@ class Quoted(str):
 
 
 def split_words(line: str) -> list[str]:
-    """Split as iptables-restore does: blanks part words, a closing double quote ends one.
+    """Split as iptables-restore does: blanks and tabs part words, a closing double quote ends one.
 
     A backslash escapes the next character inside double quotes only; single quotes mean nothing.
     """
     if '"' not in line:
-        return line.split()
+        return _blank_parted(line)
     words: list[str] = []
-    word: list[str] = []
-    at, end = 0, len(line)
-    while at < end:
-        char = line[at]
-        at += 1
+    rest = line
+    while True:
+        before, quote, rest = rest.partition('"')
+        words += _blank_parted(before)
+        if not quote:
+            return words
+        inside, rest = _quoted(rest)
+        if before and before[-1] not in _BLANKS:  # a"b c" is one word
+            inside = words.pop() + inside
+        words.append(Quoted(inside))
+
+
+def _blank_parted(text: str) -> list[str]:
+    if text.isprintable():
+        return text.split()
+    return [word for word in text.replace("\t", " ").replace("\r", " ").split(" ") if word]
+
+
+def _quoted(text: str) -> tuple[str, str]:
+    """The words up to the closing quote, and what stands behind it."""
+    end = text.find('"')
+    if end >= 0 and "\\" not in text[:end]:
+        return text[:end], text[end + 1 :]
+    chars: list[str] = []
+    at = 0
+    while at < len(text):
+        char = text[at]
         if char == '"':
-            while True:
-                if at >= end:
-                    raise ValueError("a double quote is not closed")
-                char = line[at]
-                at += 1
-                if char == '"':
-                    break
-                if char == "\\":
-                    char = line[at : at + 1]
-                    at += 1
-                word.append(char)
-            words.append(Quoted("".join(word)))
-            word = []
-        elif char in _SPACES:
-            if word:
-                words.append("".join(word))
-                word = []
-        else:
-            word.append(char)
-    if word:
-        words.append("".join(word))
-    return words
+            return "".join(chars), text[at + 1 :]
+        if char == "\\":
+            at += 1
+            char = text[at : at + 1]
+        chars.append(char)
+        at += 1
+    raise ValueError("a double quote is not closed")
 
 
 def shown(text: str) -> str:

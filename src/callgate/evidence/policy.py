@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from callgate.errors import EvidenceError
 from callgate.evidence.interfaces import read_addresses, read_routes
+from callgate.firewall.allocation import without_collection
 from callgate.firewall.assumed import assumed_host
 from callgate.firewall.dumps import DUMPS, read_ruleset
 from callgate.firewall.host import Host, HostRoute, LinkAddress
@@ -24,8 +25,9 @@ def policy_of(texts: Mapping[str, str]) -> Policy:
     Firewall dumps that are not among them count as empty. Dumps that come alone are judged on a host made of what
     they name. Raises EvidenceError for a text that is damaged, and when `ip-addr.json` alone is missing.
     """
-    ruleset = read_ruleset(texts)
-    return Policy(ruleset, assumed_host(ruleset) if rules_alone(texts) else read_host(texts))
+    with without_collection():
+        ruleset = read_ruleset(texts)
+        return Policy(ruleset, assumed_host(ruleset) if rules_alone(texts) else read_host(texts))
 
 
 def rules_alone(files: Iterable[str]) -> bool:

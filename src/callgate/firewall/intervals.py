@@ -93,6 +93,8 @@ class Intervals:
     def __sub__(self, other: Intervals) -> Intervals:
         if not self.bounds or not other.bounds:
             return self
+        if self.bounds == other.bounds:
+            return NOTHING
         return self & other.complement(self.bounds[-1])
 
     def complement(self, last: int) -> Intervals:

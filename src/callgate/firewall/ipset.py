@@ -11,7 +11,7 @@ from callgate.errors import EvidenceError
 from callgate.firewall.ipset_entry import Addresses, Member, entry_options, members, ports
 from callgate.firewall.ipset_membership import Direction, IpSet, Range, may_have_changed
 from callgate.firewall.rule import Family
-from callgate.firewall.xt_number import BITS, LAST, address_number
+from callgate.firewall.xt_number import BITS, LAST, exact_address
 from callgate.firewall.xt_words import WORD32, number, shown, split_words
 
 __all__ = ["Direction", "IpSet", "may_have_changed", "read_ipset"]
@@ -34,7 +34,8 @@ _CREATE_WORDS: Final = frozenset((
     "hashsize", "maxelem", "timeout", "range", "size", "bucketsize", "initval", "probes", "resize", "gc", "from", "to",
 ))  # fmt: skip
 _CREATE_FLAGS: Final = frozenset(("counters", "comment", "skbinfo", "forceadd", "nomatch"))
-_READ_TWICE: Final = ("-exist", "--exist", "-!")
+_ADDRESS_AND_PORT: Final = frozenset(("hash:ip,port", "hash:net,port"))
+_NO_COMPLAINT: Final = ("-exist", "--exist", "-!")
 _cached_ports = lru_cache(maxsize=1 << 17)(ports)
 
 
@@ -68,7 +69,7 @@ def _read_line(words: Sequence[str], sets: dict[str, IpSet]) -> None:
             raise ValueError("an entry of a set that is not created")
         _add(found, words)
         return
-    words = [word for word in words if word not in _READ_TWICE]
+    words = [word for word in words if word not in _NO_COMPLAINT]
     verb = words[0] if words else ""
     if verb in ("create", "-N", "--create") and len(words) >= 3:
         made = _create(words[1], words[2], words[3:])
@@ -120,13 +121,16 @@ def _mask(made: IpSet, option: str, value: str) -> None:
     elif option == "netmask" and made.kind in ("hash:ip", "bitmap:ip", "hash:ip,port"):
         made.length = number(value, BITS[family], "netmask")
     elif option == "bitmask" and made.kind == "hash:ip":
-        made.mask = address_number(value, family)
+        made.mask = exact_address(value, family)
     else:
         made.doubt = f"{option} {value[:40]}"
 
 
 def _add(ip_set: IpSet, words: Sequence[str]) -> None:
-    """The words of an `add` line: sets of addresses with no option but a timeout, and hash:ip,port, are common."""
+    """Take the words of an `add` line.
+
+    The big sets are mostly of addresses, or of addresses and ports, with no option but a timeout: these go fast.
+    """
     if ip_set.doubt is not None:
         return
     expires = False
@@ -139,11 +143,13 @@ def _add(ip_set: IpSet, words: Sequence[str]) -> None:
             if span is not None:
                 (ip_set.expiring if expires else ip_set.plain).append(span)
                 return
-        elif ip_set.kind == "hash:ip,port":
+        elif ip_set.kind in _ADDRESS_AND_PORT:
             host, _, port_text = words[2].partition(",")
             span = _quick_range(host, ip_set.family or 4)
             if span is not None and "," not in port_text:
-                ip_set.members.append(Member((Addresses(*span), _cached_ports(port_text)), expires=expires))
+                length = BITS[ip_set.family or 4] - (span[1] - span[0]).bit_length()
+                ranks = (length,) if ip_set.kind == "hash:net,port" else ()
+                ip_set.members.append(Member((Addresses(*span), _cached_ports(port_text)), ranks, expires=expires))
                 return
     options = entry_options(words[3:])
     if options.strange is not None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from callgate.firewall.rule import Family
-from callgate.firewall.xt_number import BITS, LAST, address_number, address_range
+from callgate.firewall.xt_number import BITS, LAST, exact_address
 from callgate.firewall.xt_protocol import PORT, icmp_type, port_number, protocol_number
 from callgate.firewall.xt_words import WORD32, looks_like_number, number, shown
 
@@ -100,13 +100,11 @@ def address_blocks(text: str, family: Family, length: int | None = None) -> list
     bits = BITS[family]
     name, slash, length_text = text.partition("/")
     if "-" in name and not slash:
-        first, last = address_range(name, family)
-        if first > last:
-            first, last = last, first
+        first, last = sorted(exact_address(end, family) for end in name.split("-", 1))
         return _blocks(first, last, bits)
     length = min(bits if length is None else length, number(length_text, bits, "prefix length") if slash else bits)
     hosts = LAST[family] >> length
-    first = address_number(name, family) & ~hosts
+    first = exact_address(name, family) & ~hosts
     return [(Addresses(first, first | hosts), length)]
 
 

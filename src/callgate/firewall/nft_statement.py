@@ -19,11 +19,13 @@ from callgate.firewall.rule import (
     Opaque,
     Queue,
     Return,
+    Step,
     Unknown,
     Verdict,
+    Within,
 )
 
-_ACCEPT, _DROP, _REJECT = Verdict("accept"), Verdict("drop"), Verdict("reject")
+_ACCEPT, _DROP, _REJECT, _RESET = Verdict("accept"), Verdict("drop"), Verdict("reject"), Verdict("reject", reset=True)
 _WITHOUT_EFFECT: Final = frozenset((
     "continue", "counter", "log", "last", "dup", "flow", "reset", "secmark", "comment", "ct helper", "ct timeout",
     "ct expectation",
@@ -85,11 +87,21 @@ def _reject(steps: Steps, content: Json) -> None:
     kind = None if content is None else mapping(content, "reject").get("type")
     if kind == "tcp reset":
         steps.demand((PROTOCOL["tcp"],))
-    elif kind in ("icmp", "icmpv6"):
+        if steps.scope.family in ("inet", "bridge") and not any(_tells_family(one) for one in steps.steps):
+            # nft leaves `meta nfproto ipv6` out when it prints such a rule (1.0.6, text and JSON alike).
+            steps.demand((Unknown("whether the rule is about one family alone: nft does not print it"),))
+        steps.act(_RESET)
+        return
+    if kind in ("icmp", "icmpv6"):
         steps.demand(needed_family(steps.scope.family, 4 if kind == "icmp" else 6))
     elif kind not in (None, "icmpx"):
         raise MalformedJsonError(f"reject with {shorten(kind)}")
     steps.act(_REJECT)
+
+
+def _tells_family(step: Step | Rewrite) -> bool:
+    """Whether a step holds for packets of one family alone."""
+    return isinstance(step, Within) and (step.field == "family" or step.field.endswith(("addr4", "addr6")))
 
 
 def _queue(content: Json) -> Queue:
@@ -101,7 +113,8 @@ def _limit(steps: Steps, content: Json) -> None:
     if type(content) is dict:
         over = "over " if content.get("inv") else ""
         unit = f" {content['rate_unit']}" if "rate_unit" in content else ""
-        steps.demand((Unknown(shorten(f"limit {over}{content.get('rate')}{unit}/{content.get('per')}")),))
+        said = shorten(f"limit {over}{content.get('rate')}{unit}/{content.get('per')}")
+        steps.demand((Unknown(said, at_first=not over),))
     else:
         steps.demand((Unknown(shorten(f"limit {key_name(content)}")),))
 
@@ -113,7 +126,9 @@ def _counted(kind: str) -> Callable[[Steps, Json], None]:
             return
         over = "over " if content.get("inv") else ""
         unit = f" {content['val_unit']}" if "val_unit" in content else ""
-        steps.demand((Unknown(shorten(f"{kind} {over}{content.get('val')}{unit}")),))
+        # A quota stays used up; a count of flows is none for the first one.
+        at_first = not over if kind == "ct count" and content.get("val") != 0 else None
+        steps.demand((Unknown(shorten(f"{kind} {over}{content.get('val')}{unit}"), at_first),))
 
     return read
 

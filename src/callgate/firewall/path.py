@@ -72,15 +72,20 @@ class Path:
 
     def _leaving(self, view: View) -> OutcomeMap:
         local = self._host.of_kind(view.family, "local")
-        if view.oif == self._host.loopback and view.daddr != PEER and not _inside(view.daddr, local):
-            # Translated to another host: routed anew, but not with a loopback address as its source.
-            names, _ = self._egress(view)
-            ways = [self._refusing_loopback(self._hook("postrouting", replace(view, oif=name))) for name in names]
-            return _any_of(ways) if ways else OutcomeMap.constant(Outcome("drop", None, ("routing: no route",)))
-        return self._hook("postrouting", view).then(_on(self._looped))
+        if view.oif != self._host.loopback or view.daddr == PEER or _inside(view.daddr, local):
+            return self._hook("postrouting", view).then(_on(self._looped))
+        # Translated to another host: routed anew.
+        names, _ = self._egress(view)
+        ways = [self._sent_out(replace(view, oif=name)) for name in names]
+        if not isinstance(view.daddr, tuple) or local.meets(*view.daddr):
+            ways.append(self._hook("postrouting", view).then(_on(self._looped)))
+        return _any_of(ways) if ways else OutcomeMap.constant(Outcome("drop", None, ("routing: no route",)))
 
-    def _refusing_loopback(self, found: OutcomeMap) -> OutcomeMap:
+    def _sent_out(self, view: View) -> OutcomeMap:
         """Linux sends nothing from 127.0.0.0/8 by another interface (route.c, __mkroute_output)."""
+        found = self._hook("postrouting", view)
+        if view.family == 6 or self._host.flag(4, str(view.oif), "route_localnet", False):
+            return found
         first, stop = 127 << 24, 128 << 24
         dropped = frozenset({Outcome("drop", None, ("routing: 127.0.0.0/8 is not sent out",))})
         starts = sorted({*found.starts, first, stop})

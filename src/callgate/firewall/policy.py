@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final, Literal, NamedTuple
 
 from callgate.errors import EvidenceError
+from callgate.firewall.allocation import without_collection
 from callgate.firewall.host import Host
 from callgate.firewall.outcome import Outcome, OutcomeMap, Outcomes
 from callgate.firewall.path import Path
@@ -182,7 +183,8 @@ def _deep() -> Iterator[None]:
     before = sys.getrecursionlimit()
     sys.setrecursionlimit(max(before, FRAMES))
     try:
-        yield
+        with without_collection():
+            yield
     except RecursionError:
         raise EvidenceError("ruleset", "chains and changes of marks nest too deep to follow") from None
     finally:

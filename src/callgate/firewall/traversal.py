@@ -202,7 +202,9 @@ class Traversal:
                     following = self._from(chain, at, number + 1, view)
                     found = list(_claimed(following, chosen, possible, None))
                 claims += found
-            surely, maybe = surely - also, maybe - also
+            # A branch that may let its peers pass by leaves that possibility to the ones behind it.
+            passes = isinstance(action, (Jump, SetMark, NoTrack, Choose))
+            surely, maybe = surely - (perhaps if passes else also), maybe - also
             if not maybe:
                 break
         return claims

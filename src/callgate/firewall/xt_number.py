@@ -14,6 +14,14 @@ BITS: Final = {4: 32, 6: 128}
 """The length of an address in each family."""
 
 
+def exact_address(text: str, family: Family) -> int:
+    """A numeric address in its usual form."""
+    try:
+        return int.from_bytes(inet_pton(AF_INET if family == 4 else AF_INET6, text), "big")
+    except OSError:
+        raise ValueError(f"{shown(text)} is not an IPv{family} address") from None
+
+
 def address_number(text: str, family: Family) -> int:
     """A numeric address; IPv4 also as iptables pads it (`10.1` is 10.1.0.0) and with octal and hexadecimal parts."""
     try:

@@ -28,7 +28,7 @@ def run(pytester: pytest.Pytester) -> Runner:
 
 
 CHECK = """
-@control("LSN-01")
+@control("EXP-01")
 def test_it(evidence, service):
     print("asked of", service.name, len(evidence.listeners))
     assert evidence.listeners
@@ -53,12 +53,12 @@ def test_other_tests_of_a_project_are_left_alone(run: Runner, pytester: pytest.P
 
 
 def test_control_the_baseline_lacks_is_deselected(run: Runner) -> None:
-    result = run(CHECK.replace("LSN-01", "OWN-99"), f"--hosts={COMPLIANT}")
+    result = run(CHECK.replace("EXP-01", "OWN-99"), f"--hosts={COMPLIANT}")
     result.assert_outcomes(deselected=5)
 
 
 def test_unknown_shows_as_an_error_without_traceback(run: Runner) -> None:
-    text = "@control('LSN-01')\ndef test_it(evidence):\n    raise NotDetermined('nobody knows')\n"
+    text = "@control('EXP-01')\ndef test_it(evidence):\n    raise NotDetermined('nobody knows')\n"
     result = run(text, f"--hosts={COMPLIANT}")
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*nobody knows*", "*1 error*"])
@@ -66,9 +66,9 @@ def test_unknown_shows_as_an_error_without_traceback(run: Runner) -> None:
 
 
 def test_waived_failure_shows_as_waived_and_does_not_fail(run: Runner, pytester: pytest.Pytester) -> None:
-    waiver = "waivers: [{control: LSN-01, host: '*', reason: r, owner: o, ticket: t, expires: 2999-01-01}]\n"
+    waiver = "waivers: [{control: EXP-01, host: '*', reason: r, owner: o, ticket: t, expires: 2999-01-01}]\n"
     pytester.path.joinpath("w.yaml").write_text(waiver)
-    text = "@control('LSN-01')\ndef test_it(evidence):\n    assert not evidence.listeners, 'open'\n"
+    text = "@control('EXP-01')\ndef test_it(evidence):\n    assert not evidence.listeners, 'open'\n"
     result = run(text, f"--hosts={COMPLIANT}", "--waivers=w.yaml")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["*1 waived*"])
@@ -76,14 +76,14 @@ def test_waived_failure_shows_as_waived_and_does_not_fail(run: Runner, pytester:
 
 
 def test_unreachable_host_is_an_error_before_the_check_can_skip_itself(run: Runner) -> None:
-    text = "@control('LSN-01')\ndef test_it(target):\n    pytest.skip('not me')\n"
+    text = "@control('EXP-01')\ndef test_it(target):\n    pytest.skip('not me')\n"
     result = run(text, "--hosts=ssh://nobody@127.0.0.1:1")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*Connection refused*"])
 
 
 def test_hosts_that_testinfra_names_alike_are_kept_apart(run: Runner) -> None:
-    text = "@control('LSN-01')\ndef test_it(target, evidence):\n    pass\n"
+    text = "@control('EXP-01')\ndef test_it(target, evidence):\n    pass\n"
     result = run(text, "--hosts=ssh://a@127.0.0.1:1,ssh://b@127.0.0.1:1,ssh://a@127.0.0.1:2")
     result.assert_outcomes(errors=3)
     for name in ("ssh://a@127.0.0.1:1", "ssh://b@127.0.0.1:1", "ssh://a@127.0.0.1:2"):
@@ -108,7 +108,7 @@ def test_mistake_is_told_in_one_line(run: Runner, options: list[str], said: str)
 
 def test_reports_are_written_on_request(run: Runner, pytester: pytest.Pytester) -> None:
     run(CHECK, f"--hosts={OPEN}", "--audit-junit=r.xml", "--audit-json=r.json").assert_outcomes(passed=5)
-    assert '"LSN-01"' in pytester.path.joinpath("r.json").read_text()
+    assert '"EXP-01"' in pytester.path.joinpath("r.json").read_text()
     assert 'tests="5"' in pytester.path.joinpath("r.xml").read_text()
 
 
@@ -119,7 +119,7 @@ def test_collecting_only_asks_no_host(run: Runner) -> None:
 
 
 def test_evidence_attested_by_a_check_reaches_the_report(run: Runner, pytester: pytest.Pytester) -> None:
-    text = "@control('LSN-01')\ndef test_it(evidence, attest):\n    attest('seen with my own eyes')\n"
+    text = "@control('EXP-01')\ndef test_it(evidence, attest):\n    attest('seen with my own eyes')\n"
     run(text, f"--hosts={OPEN}", "--audit-json=r.json").assert_outcomes(passed=1)
     assert "seen with my own eyes" in pytester.path.joinpath("r.json").read_text()
 

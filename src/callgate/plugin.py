@@ -16,6 +16,7 @@ import pytest
 from testinfra.host import Host
 
 from callgate.audit.answers import Answers
+from callgate.audit.host_policy import HostPolicy
 from callgate.audit.plan import AuditPlan, make_plan
 from callgate.audit.session import AuditSession
 from callgate.audit.target import Target
@@ -29,7 +30,7 @@ from callgate.evidence.evidence import Evidence
 from callgate.report.outcome import Outcome, Verdict
 
 control = pytest.mark.control
-"""Ties a check to the control of that id in the baseline: `@control("LSN-01")`."""
+"""Ties a check to the control of that id in the baseline: `@control("EXP-01")`."""
 
 __all__ = ["NotDetermined", "control"]
 
@@ -101,10 +102,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     name = metafunc.definition.nodeid
     if len(marks) != 1 or len(marks[0].args) != 1 or not isinstance(marks[0].args[0], str):
-        raise pytest.UsageError(f'{name}: one mark of the form @control("LSN-01") is expected')
+        raise pytest.UsageError(f'{name}: one mark of the form @control("EXP-01") is expected')
     session = audit_session(metafunc.config)
     if "_testinfra_host" not in metafunc.fixturenames:
-        raise pytest.UsageError(f"{name}: a check takes `target`, `evidence` or `host`, or it says nothing of a host")
+        taken = "`target`, `evidence`, `policy` or `host`"
+        raise pytest.UsageError(f"{name}: a check takes {taken}, or it says nothing of a host")
     if "service" in metafunc.fixturenames:
         nothing = pytest.param(None, marks=pytest.mark.skip(reason="the site drops every service"), id="none")
         services = [pytest.param(service, id=service.name) for service in session.plan.services]
@@ -229,6 +231,12 @@ def target(host: Host, pytestconfig: pytest.Config) -> Target:
 def evidence(target: Target) -> Evidence:
     """What was collected from the host; an unreachable host is an error here, before the check runs."""
     return target.evidence
+
+
+@pytest.fixture(scope="module")
+def policy(target: Target) -> HostPolicy:
+    """What the host's firewall rules and routing do, asked by service."""
+    return HostPolicy(target)
 
 
 @pytest.fixture(scope="module")

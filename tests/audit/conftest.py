@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import testinfra
 
+from callgate.audit.answers import Answers
 from callgate.audit.plan import AuditPlan
 from callgate.audit.target import Target
-from callgate.baseline.library import load_baseline
+from callgate.audit.verdicts import phase_verdict
+from callgate.baseline.library import data_dir, load_baseline
+from callgate.baseline.service import CATALOGUE
 from callgate.baseline.site import DEFAULT_SITE, Site
 from callgate.evidence.backends import host_uri
 from callgate.evidence.bundle import Bundle, bundle_of
 from callgate.evidence.stream import FileState, Taken
+from callgate.report.outcome import Verdict
 
 BUNDLES = Path(__file__).parents[1] / "data" / "bundles"
 
@@ -39,8 +45,18 @@ QUIET_HOST = {
     "ip6_tables_names.txt": b"",
     "proc-net-ip_vs.txt": b"IP Virtual Server version 1.2.1 (size=4096)\n",
     "sysctl.txt": b"net.ipv4.ip_forward = 0\nnet.ipv6.conf.all.forwarding = 0\n",
+    "conntrack.txt": b"",
 }
 """A host without a firewall, without VoIP, that forwards nothing."""
+
+SERVING_HOST = {
+    **QUIET_HOST,
+    "ss.txt": b'tcp LISTEN 0 128 *:2000 *:* users:(("pbx",pid=1,fd=3))\n',
+    "iptables-save.txt": b"*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n:OUTPUT ACCEPT [0:0]\n"
+    b"-A INPUT -i lo -j ACCEPT\n-A INPUT -s 192.168.1.0/24 -i eth0 -j ACCEPT\nCOMMIT\n",
+    "ip6tables-save.txt": b"*filter\n:INPUT DROP [0:0]\nCOMMIT\n",
+}
+"""A host that serves SCCP to the phones behind eth0 and to nobody else."""
 
 
 def bundle(files: Mapping[str, bytes]) -> Bundle:
@@ -54,14 +70,53 @@ def target_of(collected: Bundle | None, site: Site = DEFAULT_SITE, baseline: str
     return Target(host, AuditPlan(load_baseline(baseline), site, None, ()), collected)
 
 
+def _checks() -> Iterator[tuple[str, Callable[..., None]]]:
+    for path in sorted(data_dir("checks").glob("test_*.py")):
+        spec = importlib.util.spec_from_file_location(f"callgate_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        for function in vars(module).values():
+            for mark in getattr(function, "pytestmark", ()):
+                if mark.name == "control":
+                    yield mark.args[0], function
+
+
+CHECKS = dict(_checks())
+"""The shipped checks, by the control each verifies."""
+
+
+def judged(control: str, target: Target, service: str = "sccp") -> tuple[Verdict, str]:
+    """What a check makes of a host, as the plugin takes it down: the verdict, and its message or what it attests."""
+    said: list[str] = []
+    plan = target.plan
+    fixed: dict[str, Any] = {
+        "target": target,
+        "evidence": None,
+        "service": CATALOGUE[service],
+        "site": plan.site,
+        "services": plan.services,
+        "answers": Answers(target, (), (), {}),
+        "parameters": plan.baseline.controls[control].parameters,
+        "attest": said.append,
+    }
+    check = CHECKS[control]
+    wanted = check.__code__.co_varnames[: check.__code__.co_argcount]
+    call = pytest.CallInfo.from_call(lambda: check(**{key: fixed[key] for key in wanted}), when="call")
+    verdict, message = phase_verdict(call)
+    return verdict, message or "\n".join(said)
+
+
 @pytest.fixture
 def host() -> Callable[..., Target]:
     """Make a host under audit: the quiet one, with some files changed (None takes one away) and a site."""
 
     def make(changes: Mapping[str, bytes | None] | None = None, **site: object) -> Target:
         files = {**QUIET_HOST, **(changes or {})}
+        baseline = str(site.pop("baseline", "voip-core"))
         values = {"trusted": ["192.168.1.0/24", "fd00:1::/64"], **site}
         kept = {name: data for name, data in files.items() if data is not None}
-        return target_of(bundle(kept), Site.model_validate(values))
+        return target_of(bundle(kept), Site.model_validate(values), baseline)
 
     return make

@@ -16,12 +16,12 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def waiver(expires: str = "2026-12-31", **changes: str) -> Waiver:
-    values = {"control": "LSN-01", "host": "pbx*", "reason": "old phones", "owner": "ops", "ticket": "T-1"}
+    values = {"control": "EXP-01", "host": "pbx*", "reason": "old phones", "owner": "ops", "ticket": "T-1"}
     return Waiver.model_validate({**values, "expires": expires, **changes})
 
 
 def outcome(verdict: Verdict, service: str | None = "sccp") -> Outcome:
-    return Outcome(host="ssh://pbx1", control="LSN-01", case="t", service=service, verdict=verdict, message="open")
+    return Outcome(host="ssh://pbx1", control="EXP-01", case="t", service=service, verdict=verdict, message="open")
 
 
 def test_failure_is_waived_and_keeps_its_message() -> None:
@@ -55,7 +55,7 @@ def test_waiver_ends_when_it_says_in_utc(expires: str, verdict: Verdict) -> None
     assert got.verdict is verdict
     if verdict is Verdict.FAIL:
         assert "its waiver has expired" in got.message
-        assert waiving.notes()[0].startswith("waiver expired: LSN-01 on pbx*")
+        assert waiving.notes()[0].startswith("waiver expired: EXP-01 on pbx*")
 
 
 @pytest.mark.parametrize("changes", [{"control": "LSN-02"}, {"host": "cucm*"}, {"service": "sip-udp"}])

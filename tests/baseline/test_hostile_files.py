@@ -43,7 +43,7 @@ hosts:
     expected: [own]
     listeners: *listeners
 waivers:
-  - control: LSN-01
+  - control: EXP-01
     host: pbx1
     service: sccp
     reason: moving

@@ -18,7 +18,7 @@ from callgate.errors import UsageMistake
 
 Write = Callable[..., Path]
 ROOT = Path(__file__).resolve().parents[2]
-SHIPPED = ["cisco-call-manager", "sccp-call-manager", "sip-registrar", "voip-core"]
+SHIPPED = ["cisco-call-manager", "sccp-call-manager", "sip-registrar", "voip-core", "voip-strict"]
 
 # How an id of each catalogue looks. NIST withdrew SC-19 (voice over IP) in revision 5.
 REFERENCES = {
@@ -75,7 +75,8 @@ def test_references_are_ids_of_known_catalogues(name: str) -> None:
 def test_the_default_baseline_judges_sccp_and_sip_on_the_host() -> None:
     core = load_baseline(DEFAULT_BASELINE)
     assert core.services == ("sccp", "sccp-tls", "sip-udp", "sip-tcp", "sip-tls")
-    assert {"LSN-01", "LSN-02", "LSN-03", "LSN-04", "LSN-05", "ANS-01", "ANS-02"} <= set(core.controls)
+    exposure = {"EXP-01", "EXP-02", "EXP-03", "EXP-06"}
+    assert set(core.controls) == exposure | {"LSN-02", "LSN-03", "LSN-04", "ANS-01", "ANS-02"}
     assert core.judged_from == "inside"
     assert core.chain == ("voip-core",)
     assert core.controls["LSN-02"].severity == "high"
@@ -92,13 +93,22 @@ def test_each_shipped_baseline_changes_what_its_title_says() -> None:
     assert set(cisco.services) == set(CATALOGUE) - {"rtp"}
 
 
-def test_every_check_of_the_clone_serves_a_control_of_the_default_baseline() -> None:
+def test_every_check_of_the_clone_serves_a_control_of_a_shipped_baseline_and_each_has_one() -> None:
     marks = {
         id_
         for path in data_dir("checks").glob("test_*.py")
         for id_ in re.findall(r'@control\("([^"]+)"', path.read_text())
     }
-    assert marks == set(load_baseline(DEFAULT_BASELINE).controls)
+    assert marks == {id_ for name in SHIPPED for id_ in load_baseline(name).controls}
+
+
+def test_the_strict_baseline_demands_more_of_the_same_and_two_controls_besides() -> None:
+    core, strict = load_baseline(DEFAULT_BASELINE), load_baseline("voip-strict")
+    assert set(strict.controls) - set(core.controls) == {"EXP-04", "EXP-05"}
+    assert set(core.controls) <= set(strict.controls)
+    for name, parameter in (("EXP-01", "demanded"), ("EXP-03", "into_trusted")):
+        assert core.controls[name].parameters == {parameter: False}
+        assert strict.controls[name].parameters == {parameter: True}
 
 
 def test_a_baseline_is_found_by_name_or_by_path(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

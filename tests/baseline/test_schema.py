@@ -36,6 +36,7 @@ listeners:
   - {port: 22/tcp, process: sshd, reason: administration}
   - {port: 8088-8090/tcp}
 voice_interfaces: [eth1]
+behind: [10.9.0.0/16, "fd00:9::/64"]
 vantages:
   - {name: in, host: "local://", side: trusted}
   - {name: out, host: "ssh://x", side: stranger}
@@ -49,12 +50,13 @@ hosts:
     addresses: [192.168.1.2, "fd00:1::2", "fe80::1%eth0"]
     expected: [own]
     listeners: [{port: 443/tcp}]
+    behind: [10.88.0.0/24]
   gate: {}
 waivers:
-  - {control: LSN-01, host: pbx1, service: sccp, reason: r, owner: o, ticket: 12, expires: 2026-12-31}
-  - {control: LSN-01, host: "*", reason: r, owner: o, ticket: 4.10, expires: 2026-12-31T18:00:00+01:00}
+  - {control: EXP-01, host: pbx1, service: sccp, reason: r, owner: o, ticket: 12, expires: 2026-12-31}
+  - {control: EXP-01, host: "*", reason: r, owner: o, ticket: 4.10, expires: 2026-12-31T18:00:00+01:00}
 """
-WAIVER = "control: LSN-01, host: x, reason: r, owner: o, ticket: t, expires: 2026-12-31"
+WAIVER = "control: EXP-01, host: x, reason: r, owner: o, ticket: t, expires: 2026-12-31"
 TRUSTED = "trusted: [10.0.0.0/8]\n"
 HEAD = "id: ours\ntitle: Ours\nextends: [voip-core]\n"
 
@@ -154,7 +156,7 @@ def test_the_full_site_uses_every_key_there_is(write: Write) -> None:
         ("site", "- a"),
         ("waivers", "waiver: []"),
         ("waivers", "waivers: {}"),
-        ("waivers", f"waivers: [{{{WAIVER.replace('LSN-01', 'lsn-01')}}}]"),
+        ("waivers", f"waivers: [{{{WAIVER.replace('EXP-01', 'lsn-01')}}}]"),
         ("waivers", f"waivers: [{{{WAIVER.replace('12-31', '12-31T18:00')}}}]"),
         ("waivers", f"waivers: [{{{WAIVER.replace('2026-12-31', 'never')}}}]"),
         ("waivers", f"waivers: [{{{WAIVER.replace('host: x', 'host: []')}}}]"),
@@ -167,12 +169,12 @@ def test_the_full_site_uses_every_key_there_is(write: Write) -> None:
         ("baseline", HEAD + "services: [SCCP]"),
         ("baseline", HEAD + "controls: [{severity: low}]"),
         ("baseline", HEAD + "controls: [{id: lsn-01}]"),
-        ("baseline", HEAD + "controls: [{id: LSN-01, severity: urgent}]"),
-        ("baseline", HEAD + "controls: [{id: LSN-01, severty: low}]"),
-        ("baseline", HEAD + "controls: [{id: LSN-01, title: ''}]"),
-        ("baseline", HEAD + "controls: [{id: LSN-01, references: [SC-7]}]"),
-        ("baseline", HEAD + "controls: [{id: LSN-01, references: {cis-8.1: 4.4}}]"),
-        ("baseline", HEAD + "controls: [{id: LSN-01, parameters: []}]"),
+        ("baseline", HEAD + "controls: [{id: EXP-01, severity: urgent}]"),
+        ("baseline", HEAD + "controls: [{id: EXP-01, severty: low}]"),
+        ("baseline", HEAD + "controls: [{id: EXP-01, title: ''}]"),
+        ("baseline", HEAD + "controls: [{id: EXP-01, references: [SC-7]}]"),
+        ("baseline", HEAD + "controls: [{id: EXP-01, references: {cis-8.1: 4.4}}]"),
+        ("baseline", HEAD + "controls: [{id: EXP-01, parameters: []}]"),
         ("baseline", HEAD.replace("[voip-core]", "voip-core")),
     ],
 )

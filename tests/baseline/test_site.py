@@ -192,7 +192,7 @@ def test_a_name_in_digits_stays_as_it_is_written(site: LoadSite, written: str) -
 def test_a_waiver_may_name_a_service_of_the_sites_own(site: LoadSite) -> None:
     made = site(
         "services: {own: {application: sip, transport: udp, port: 5090}}\nexpected: [own]\n"
-        "waivers:\n  - {control: LSN-01, host: x, service: own, reason: r, owner: o, ticket: 1, expires: 2026-12-31}\n"
+        "waivers:\n  - {control: EXP-01, host: x, service: own, reason: r, owner: o, ticket: 1, expires: 2026-12-31}\n"
     )
     assert [waiver.service for waiver in made.waivers] == ["own"]
     assert made.expected == ("own",)

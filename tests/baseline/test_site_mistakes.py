@@ -12,7 +12,7 @@ KNOWN_SERVICES = (
     "sccp, sccp-tls, sip-tcp, sip-tls, sip-udp, tftp, tvs"
 )
 EXPIRY = "a day like 2026-12-31 or a UTC time like 2026-12-31T18:00:00Z is expected"
-WAIVER = "control: LSN-01, host: x, reason: r, owner: o, ticket: t, expires: 2026-12-31"
+WAIVER = "control: EXP-01, host: x, reason: r, owner: o, ticket: t, expires: 2026-12-31"
 SWITCHED = "true, false, or keys and values like {port: 5080} are expected"
 ON_OFF = "text is expected; yes, no, on and off are true and false unless they stand in quotes"
 
@@ -121,7 +121,7 @@ MISTAKES = [
         "services: {sccp: {zzz: 1}}",
         "services.sccp.zzz: unknown key; known: application, judged, port, title, tls, transport",
     ),
-    ("hosts: {x: {zzz: 1}}", "hosts.x.zzz: unknown key; known: addresses, expected, listeners"),
+    ("hosts: {x: {zzz: 1}}", "hosts.x.zzz: unknown key; known: addresses, behind, expected, listeners"),
 ]
 
 
@@ -155,7 +155,7 @@ vantages:
   - {name: c, host: e, side: stranger}
 waivers:
   - {control: lsn1, host: x, reason: r, owner: o, ticket: t, expires: 2026-13-01}
-  - {control: LSN-01, host: x, reason: r, owner: o, ticket: t, expires: 2026-12-31, service: sccpp}
+  - {control: EXP-01, host: x, reason: r, owner: o, ticket: t, expires: 2026-12-31, service: sccpp}
 hosts:
   "pbx*":
     expected: [sccpp]

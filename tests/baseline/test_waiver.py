@@ -16,7 +16,7 @@ Write = Callable[..., Path]
 Mistakes = Callable[[str], list[str]]
 
 PARTS = {
-    "control": "LSN-01",
+    "control": "EXP-01",
     "host": "pbx1",
     "reason": "moves in May",
     "owner": "Voice team",
@@ -114,7 +114,7 @@ def test_a_time_with_its_zone_is_that_moment(moment: datetime, zone: timezone) -
     ],
 )
 def test_a_waiver_is_for_the_hosts_its_pattern_matches(pattern: str, uri: str, name: str, applies: bool) -> None:
-    assert waiver(host=pattern).applies_to("LSN-01", uri, name, "sccp") == applies
+    assert waiver(host=pattern).applies_to("EXP-01", uri, name, "sccp") == applies
 
 
 @pytest.mark.parametrize(
@@ -128,23 +128,23 @@ def test_a_waiver_is_for_the_hosts_its_pattern_matches(pattern: str, uri: str, n
     ],
 )
 def test_a_waiver_is_for_its_service_or_for_all(named: str | None, asked: str | None, applies: bool) -> None:
-    assert waiver(service=named).applies_to("LSN-01", "local://", "pbx1", asked) == applies
+    assert waiver(service=named).applies_to("EXP-01", "local://", "pbx1", asked) == applies
 
 
 def test_a_waiver_is_for_its_control_alone() -> None:
-    assert waiver().applies_to("LSN-01", "local://", "pbx1", "sccp")
+    assert waiver().applies_to("EXP-01", "local://", "pbx1", "sccp")
     assert not waiver().applies_to("LSN-02", "local://", "pbx1", "sccp")
 
 
 def test_a_waiver_says_what_it_speaks_of_and_why() -> None:
-    assert waiver().subject == "LSN-01 on pbx1"
-    assert waiver(service="sccp").subject == "LSN-01 on pbx1 (sccp)"
+    assert waiver().subject == "EXP-01 on pbx1"
+    assert waiver(service="sccp").subject == "EXP-01 on pbx1 (sccp)"
     assert waiver(ticket=4711).words == "moves in May (Voice team, 4711, until 2027-01-01 00:00 UTC)"
 
 
 @pytest.mark.parametrize("ticket", ["0123", "4.10", "CHG-1", "12:30", "2026-01-01"])
 def test_a_ticket_stays_as_it_is_written(write: Write, ticket: str) -> None:
-    text = "waivers:\n  - {control: LSN-01, host: x, reason: r, owner: o, expires: 2026-12-31, ticket: %s}\n"
+    text = "waivers:\n  - {control: EXP-01, host: x, reason: r, owner: o, expires: 2026-12-31, ticket: %s}\n"
     assert [one.ticket for one in load_waivers(write(text % ticket))] == [ticket]
 
 

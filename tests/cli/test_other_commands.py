@@ -71,7 +71,7 @@ def test_completion_completes_commands(run_callgate: Callgate) -> None:
 def test_baselines_are_listed_and_shown(run_callgate: Callgate) -> None:
     listed = run_callgate("baseline", "list").stdout
     names = [line.split()[0] for line in listed.splitlines()]
-    assert names == ["cisco-call-manager", "sccp-call-manager", "sip-registrar", "voip-core"]
+    assert names == ["cisco-call-manager", "sccp-call-manager", "sip-registrar", "voip-core", "voip-strict"]
     for name in names:
         shown = json.loads(run_callgate("baseline", "show", name, "--json").stdout)
         assert shown["id"] == name

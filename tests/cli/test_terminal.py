@@ -66,7 +66,7 @@ def test_no_color_is_heeded(host: str) -> None:
     code, text = on_a_terminal("audit", host, NO_COLOR="1")
     assert code == 1
     assert "\x1b[31m" not in text
-    assert "fail    LSN-01" in text
+    assert "fail    EXP-01" in text
 
 
 @pytest.mark.parametrize("quiet", ["-q", "--quiet"])

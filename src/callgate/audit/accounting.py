@@ -1,4 +1,4 @@
-"""Who answers for a listener: a judged service, the site file, or the baseline."""
+"""Who answers for a listener that strangers reach: a judged service, the site file, or the baseline."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from callgate.audit.exposure import strangers
+from callgate.audit.standing import standings
 from callgate.audit.target import Target
+from callgate.audit.told import who_gets_in
+from callgate.audit.ways_in import reaching_sockets
 from callgate.baseline.service import Service
 from callgate.baseline.site import AccountedListener
 from callgate.errors import NotDetermined
 from callgate.evidence.listener import Listener
+from callgate.firewall.sources import Sources
 
 _ENTRIES = TypeAdapter(tuple[AccountedListener, ...])
 
@@ -65,6 +70,42 @@ class AccountedFor:
             and (entries := self.entries_for(listener))
             and all(entry.process for entry in entries)
         ]
+
+    def in_doubt(self, listeners: Iterable[Listener]) -> list[Listener]:
+        """The listeners that would fail if strangers reached them."""
+        held = list(listeners)
+        wrong = [listener for listener in held if self.held_by_another([listener])]
+        return unaccounted(self, held) + wrong
+
+
+@dataclass(frozen=True, slots=True)
+class LetIn:
+    """The listeners that strangers surely reach, those that they perhaps reach, and how."""
+
+    target: Target
+    surely: tuple[Listener, ...]
+    perhaps: tuple[Listener, ...]
+    ways: dict[Listener, Sources]
+
+    def explain(self, listeners: Sequence[Listener]) -> str:
+        """Who gets to the first of these listeners."""
+        return who_gets_in(self.target, self.ways[listeners[0]], None)
+
+
+def let_in(target: Target, listeners: Iterable[Listener]) -> LetIn:
+    """Which listeners strangers reach, straight or by translation. Listeners that no rule tells apart are asked once.
+
+    Raises EvidenceError for evidence that is damaged or missing.
+    """
+    surely: list[Listener] = []
+    perhaps: list[Listener] = []
+    ways: dict[Listener, Sources] = {}
+    for standing in standings(target, listeners):
+        reached = strangers(target, reaching_sockets(target, standing))
+        if not reached.empty:
+            (perhaps if reached.surely.empty else surely).extend(standing.listeners)
+            ways |= dict.fromkeys(standing.listeners, reached)
+    return LetIn(target, tuple(surely), tuple(perhaps), ways)
 
 
 def unaccounted(accounts: AccountedFor, listeners: Iterable[Listener]) -> list[Listener]:

@@ -1,71 +1,126 @@
-"""What the sockets of a host say about strangers, with what the probes add.
+"""Whether strangers reach a service: straight to its sockets (EXP-01), or by translation and forwarding (EXP-03).
 
-Rules are not weighed here. A service is open when its binding lets everyone in and nothing at all is filtered;
-it is closed when its binding confines it, or when every stranger's vantage was turned away. All else is unknown.
+A stranger is every source outside of the site's trusted networks, on every interface but those that lead to trusted
+networks alone. The sender chooses its source port, TTL, TCP flags and which address of the host it sends to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from callgate.audit.answers import Answers
+from callgate.audit.reaching import families_of
+from callgate.audit.standing import evidence_lines, listening
 from callgate.audit.target import Target
+from callgate.audit.told import named, who_gets_in
+from callgate.audit.ways_in import around, behind, entrances, straight
 from callgate.baseline.service import Service
-from callgate.errors import NotDetermined
+from callgate.errors import EvidenceError, NotDetermined
+from callgate.evidence.interfaces import Network
 from callgate.evidence.listener import Listener
-
-LINE_SHOWN = 160
-
-
-def listening(target: Target, service: Service) -> tuple[Listener, ...]:
-    """The sockets on the service's ports."""
-    return tuple(listener for listener in target.evidence.listeners if service.claims(listener))
+from callgate.firewall.sources import Sources
 
 
-def unconfined(target: Target, listeners: Iterable[Listener]) -> tuple[Listener, ...]:
-    """The listeners whose binding alone keeps nobody away."""
-    return tuple(listener for listener in listeners if not target.confined(listener))
+class Exposure:
+    """Which strangers get to a service in one kind of way, and what that was judged from."""
+
+    def __init__(self, target: Target, service: Service, strangers: Sources, judged_from: str) -> None:
+        self.target = target
+        self.service = service
+        self.strangers = strangers
+        self.judged_from = judged_from
+        """The sockets, interfaces and rules the verdict rests on, for the report."""
+
+    def __bool__(self) -> bool:
+        """Whether somebody surely gets in. Raises NotDetermined when somebody perhaps does."""
+        if not self.strangers.surely.empty:
+            return True
+        if not self.strangers.empty:
+            raise NotDetermined(f"whether strangers reach {self.strangers.what} is not certain:\n{self.explain()}")
+        return False
+
+    def explain(self) -> str:
+        """Who gets in, by which interface and through which rules, and what to change."""
+        return who_gets_in(self.target, self.strangers, self.service)
 
 
-def bindings(listeners: Sequence[Listener]) -> str:
-    """The listeners in words, like `2000/tcp (asterisk) on every IPv4 address`."""
-    where: dict[str, list[str]] = {}
-    for listener in listeners:
-        where.setdefault(listener.endpoint, []).append(listener.binding)
-    shown = [f"{endpoint} on {', '.join(dict.fromkeys(places))}" for endpoint, places in list(where.items())[:6]]
-    more = f" and {len(where) - 6} more" if len(where) > 6 else ""
-    return "; ".join(shown) + more
+def sockets_of(target: Target, service: Service) -> Sequence[Listener] | None:
+    """The service's sockets; None where the evidence is a ruleset alone, which is judged wherever they may stand."""
+    return None if target.evidence.rules_alone else listening(target, service)
 
 
-def evidence_lines(listeners: Sequence[Listener]) -> str:
-    """The listeners as the host's tools printed them, one a line, without padding and shortened."""
-    lines = [" ".join(listener.line.split()) for listener in listeners]
-    return "\n".join(line if len(line) <= LINE_SHOWN else line[:LINE_SHOWN] + " ..." for line in lines)
+def exposure(target: Target, service: Service, *, demanded: bool) -> Exposure:
+    """The strangers that get straight to the service.
 
-
-def why_open(target: Target, listeners: Sequence[Listener]) -> str | None:
-    """Why strangers surely get to these sockets, or None when that is not certain."""
-    if listeners and target.evidence.filtering.nothing_filtered:
-        return f"{bindings(listeners)}, and no firewall rule is loaded at all"
-    return None
-
-
-def why_let_in(service: Service, listeners: Sequence[Listener], answers: Answers) -> str | None:
-    """The probe by which a stranger got to these sockets, or None."""
-    answered = answers.answered(service, "stranger")
-    return f"{bindings(listeners)}, and a stranger was let in: {answered[0]}" if listeners and answered else None
-
-
-def why_closed(target: Target, service: Service, listeners: Sequence[Listener], answers: Answers) -> str:
-    """Why strangers are turned away from these sockets, which their binding leaves open.
-
-    Raises NotDetermined when nothing shows it.
+    A service that nothing on the host provides is not exposed; `demanded` asks the rules even then.
+    Raises EvidenceError for evidence that is damaged or missing.
     """
-    where = bindings(listeners)
-    if not answers.vantages("stranger"):
-        rules = target.evidence.filtering.rules
-        lacking = "the site names no stranger's vantage to probe from" if target.live else "a bundle cannot be probed"
-        raise NotDetermined(
-            f"{where}; {rules} firewall rules are loaded, which this version does not weigh, and {lacking}"
-        )
-    return f"{where}; {answers.turned_away(service)}"
+    found = sockets_of(target, service)
+    absent = found is not None and not found
+    anywhere = strangers(target, straight(target, service, None)) if absent else None
+    if anywhere is None:
+        reached = strangers(target, straight(target, service, found))
+    else:
+        reached = anywhere if demanded else Sources({}, anywhere.what)
+    said = [_stood(service, found), _asked(target)]
+    if anywhere is not None and not demanded and not anywhere.empty:
+        said.append(f"the firewall would let strangers in if it ran: {who_gets_in(target, anywhere, None)}")
+    return Exposure(target, service, reached, "\n".join(said))
+
+
+def roundabout(target: Target, service: Service, *, into_trusted: bool) -> Exposure:
+    """The strangers that translation or forwarding leads to the service, here or on a call manager behind this host.
+
+    Plain forwarding into trusted networks is not judged for a host that offers VoIP itself, as phones stand there;
+    the site names the networks of call managers behind it, and `into_trusted` has all of them judged.
+    Raises EvidenceError for evidence that is damaged or missing.
+    """
+    every_table(target)
+    into = behind(target, into_trusted=into_trusted)
+    try:
+        found = sockets_of(target, service)
+    except EvidenceError:
+        # What leads elsewhere needs no socket here: that much can be judged without.
+        elsewhere = strangers(target, around(target, service, (), into))
+        if elsewhere.surely.empty:
+            raise
+        return Exposure(target, service, elsewhere, f"{_beyond(into)}; {_asked(target)}")
+    reached = strangers(target, around(target, service, found, into))
+    return Exposure(target, service, reached, f"{_stood(service, found)}\n{_beyond(into)}; {_asked(target)}")
+
+
+def _beyond(into: Sequence[Network]) -> str:
+    return f"judged behind this host: {named(into)}" if into else "no network behind this host is judged"
+
+
+def strangers(target: Target, sources: Sources) -> Sources:
+    """Those of a set who are strangers."""
+    return sources.on(entrances(target)) - target.plan.site.trusted
+
+
+def balanced(target: Target) -> None:
+    """Raise NotDetermined where virtual services (IPVS) hand packets on with no rule, no socket and no route."""
+    if not target.evidence.rules_alone and target.evidence.balances():
+        raise NotDetermined("virtual services (IPVS) are set up: where they lead strangers is not weighed")
+
+
+def every_table(target: Target) -> None:
+    """A bundle made by hand without `nft.json` may hide a translation: that is no proof that there is none."""
+    evidence = target.evidence
+    if evidence.bundle.by_hand and not evidence.rules_alone and "nft.json" not in evidence.bundle:
+        evidence.bundle.read("nft.json")
+
+
+def _stood(service: Service, found: Sequence[Listener] | None) -> str:
+    if found is None:
+        return f"no sockets are in the evidence: the rules for {service.ports} are judged as if it ran"
+    return evidence_lines(found) or f"nothing listens on {service.ports}"
+
+
+def _asked(target: Target) -> str:
+    """The interfaces and families that were weighed."""
+    open_to = entrances(target)
+    families = " and ".join(f"IPv{family}" for family in families_of(target.evidence))
+    confining = sorted(set(target.evidence.policy.host.entrances) - set(open_to))
+    where = f"strangers may come in by {', '.join(open_to)}" if open_to else "strangers have no way in"
+    spared = f"; {', '.join(confining)} leads to trusted networks only" if confining else ""
+    return f"{where} ({families}){spared}"

@@ -11,8 +11,8 @@ from callgate.baseline.site import Site
 from callgate.errors import EvidenceError
 from callgate.evidence.evidence import Evidence
 from callgate.evidence.interfaces import Network
-from callgate.firewall.intervals import Intervals
-from callgate.firewall.reach import Question, sources_reaching
+from callgate.firewall.question import Question
+from callgate.firewall.reach import sources_reaching
 from callgate.firewall.rule import FAMILIES, Family
 from callgate.firewall.sources import Door, Entrance, interval_of
 
@@ -20,6 +20,13 @@ PRIVATE: tuple[Network, ...] = tuple(
     ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )
 """Address space that is no stranger's own (RFC 1918, RFC 4193): what stands there stands behind somebody."""
+_FAMILIES_OF_DUMPS: tuple[tuple[str, tuple[Family, ...]], ...] = (
+    ("nft.json", (4, 6)),
+    ("iptables-save.txt", (4,)),
+    ("iptables-legacy-save.txt", (4,)),
+    ("ip6tables-save.txt", (6,)),
+    ("ip6tables-legacy-save.txt", (6,)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +45,38 @@ def question(service: Service, behind: Iterable[Network] = ()) -> Question:
         transport=service.transport,
         ports=(service.port[0], service.port[-1]),
         what=f"{service.title} ({service.ports})",
-        behind=tuple((family, interval_of(networks, family)) for family in FAMILIES),
+        behind=tuple((family, interval_of(networks, family)) for family in FAMILIES) if networks else (),
     )
 
 
-def networks_behind(evidence: Evidence, site: Site, services: Iterable[Service]) -> tuple[Network, ...]:
+def networks_behind(
+    evidence: Evidence,
+    site: Site,
+    services: Iterable[Service],
+    *,
+    named: Iterable[Network] | None = None,
+    into_trusted: bool = False,
+) -> tuple[Network, ...]:
     """The networks in which call managers may stand that only this host's forwarding leads to.
 
-    Those the site names. Of a host that offers no service itself, every private network it is attached to or routes
-    to; of one that does, those among them that are not trusted: phones stand in the others.
+    Those the site names (`named`, or else its `behind`). Of a host that offers no service itself, every private
+    network it is attached to or routes to; of one that does, those among them that are not trusted: phones stand in
+    the others, unless `into_trusted` asks for these as well.
     """
-    attached = {entry.network for entry in evidence.addresses}
-    try:
-        attached |= {route.destination for route in evidence.routes}
-    except EvidenceError:
-        # A bundle made by hand need not have routes.
-        if not evidence.bundle.by_hand:
-            raise
+    attached: set[Network] = set()
+    if not evidence.rules_alone:
+        attached = {entry.network for entry in evidence.addresses if not entry.address.is_loopback}
+        try:
+            attached |= {route.destination for route in evidence.routes}
+        except EvidenceError:
+            # A bundle made by hand need not have routes.
+            if not evidence.bundle.by_hand:
+                raise
     private = [network for network in attached if any(_within(network, space) for space in PRIVATE)]
-    if offers(evidence, services):
+    if not into_trusted and private and offers(evidence, services):
         private = [network for network in private if not any(_within(network, one) for one in site.trusted)]
-    return tuple(sorted(private, key=lambda network: (network.version, int(network.network_address))))
+    found = {*private, *(site.behind if named is None else named)}
+    return tuple(sorted(found, key=lambda network: (network.version, int(network.network_address), network.prefixlen)))
 
 
 def offers(evidence: Evidence, services: Iterable[Service]) -> bool:
@@ -89,17 +107,12 @@ def reaching_of(evidence: Evidence, site: Site, services: Iterable[Service]) -> 
 
 
 def families_of(evidence: Evidence) -> tuple[Family, ...]:
-    """The families in which the host has an address beyond its loopback."""
+    """The families in which the host has an address beyond its loopback; of rules alone, those a dump is about."""
+    if evidence.rules_alone:
+        told = {family for file, families in _FAMILIES_OF_DUMPS if file in evidence.bundle for family in families}
+        return tuple(family for family in FAMILIES if family in told)
     return tuple(
         family
         for family in FAMILIES
         if any(entry.address.version == family and not entry.address.is_loopback for entry in evidence.addresses)
     )
-
-
-def addresses(listened: Iterable[tuple[Family, Intervals]]) -> tuple[tuple[Family, Intervals], ...]:
-    """Addresses by family, joined."""
-    total: dict[Family, Intervals] = {}
-    for family, members in listened:
-        total[family] = total[family] | members if family in total else members
-    return tuple(total.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_address
 
@@ -10,11 +11,11 @@ from testinfra.host import Host
 from callgate.audit.plan import AuditPlan
 from callgate.baseline.network import used_by_many
 from callgate.baseline.site import AccountedListener
-from callgate.errors import CollectionError
+from callgate.errors import CollectionError, EvidenceError
 from callgate.evidence.backends import host_key, host_name
 from callgate.evidence.bundle import Bundle
 from callgate.evidence.evidence import Evidence
-from callgate.evidence.interfaces import InterfaceAddress
+from callgate.evidence.interfaces import InterfaceAddress, Route
 from callgate.evidence.listener import Address, Family, Listener
 
 
@@ -105,28 +106,31 @@ class Target:
         return bool(own) and (not used_by_many(address) or any(source in network for network in own if source))
 
     def confining_interfaces(self) -> frozenset[str]:
-        """Interfaces behind which only trusted networks lie: as the site says, or as addresses and routes show."""
-        named = frozenset(self.plan.site.voice_interfaces)
-        return named | {name for name in self._interfaces() if self._leads_to_trusted_only(name)}
+        """Interfaces behind which only trusted networks lie: as the site says, or as addresses and routes show.
 
-    def networks(self) -> tuple[str, ...]:
-        """The networks the host has addresses in, each with its interface, like `192.168.1.0/24 (eth0)`."""
-        return tuple(
-            dict.fromkeys(
-                f"{entry.network} ({entry.interface})" for entry in self.evidence.addresses if _reachable(entry)
-            )
-        )
+        Where a bundle made by hand does not tell the routes of a family it has, only those that the site names.
+        """
+        named = frozenset(self.plan.site.voice_interfaces)
+        if self.evidence.rules_alone:
+            return named
+        try:
+            routes = self.evidence.routes
+        except EvidenceError:
+            if not self.evidence.bundle.by_hand:
+                raise
+            return named
+        return named | {name for name in self._interfaces() if self._leads_to_trusted_only(name, routes)}
 
     def _interfaces(self) -> set[str]:
         return {entry.interface for entry in self.evidence.addresses}
 
-    def _leads_to_trusted_only(self, name: str) -> bool:
+    def _leads_to_trusted_only(self, name: str, routes: Iterable[Route]) -> bool:
         site = self.plan.site
         networks = [entry.network for entry in self.evidence.addresses if entry.interface == name]
         # The kernel's own local, broadcast and link-local routes say nothing of what lies behind.
         networks += [
             route.destination
-            for route in self.evidence.routes
+            for route in routes
             if name in route.interfaces and route.table != "local" and not route.destination.is_multicast
         ]
         networks = [network for network in networks if not network.is_link_local]
@@ -134,15 +138,6 @@ class Target:
             any(network.version == one.version and network.subnet_of(one) for one in site.trusted)  # type: ignore[arg-type]
             for network in networks
         )
-
-    def confined(self, listener: Listener) -> bool:
-        """Whether the binding alone keeps strangers away: loopback, or a device that leads to trusted networks.
-
-        A bind address is no protection: Linux answers on any interface for any of its addresses.
-        """
-        if listener.loopback:
-            return not self._loopback_is_routed()
-        return listener.device is not None and listener.device in self.confining_interfaces()
 
     def beyond(self, listener: Listener) -> bool:
         """Whether anybody but this very host can send to it, trusted or not."""

@@ -28,6 +28,7 @@ from callgate.baseline.source import Location, Source, read_source
 from callgate.baseline.text import Line, Switch
 from callgate.baseline.waiver import Waiver
 from callgate.errors import FileMistakes, Mistake
+from callgate.evidence.interfaces import Network
 from callgate.evidence.listener import Address, Listener, Transport
 
 _NETWORKS: TypeAdapter[tuple[TrustedNetwork, ...]] = TypeAdapter(tuple[TrustedNetwork, ...])
@@ -126,6 +127,8 @@ class HostEntry(_Strict):
     """Where the host is probed; without it, its own addresses as the evidence shows them."""
     expected: tuple[ServiceName, ...] | None = None
     listeners: tuple[AccountedListener, ...] = ()
+    behind: tuple[TrustedNetwork, ...] = ()
+    """Networks behind this host in which call managers stand."""
 
 
 class Site(_Strict):
@@ -143,6 +146,8 @@ class Site(_Strict):
     """Other listeners somebody answers for."""
     voice_interfaces: tuple[Line, ...] = ()
     """Interfaces that only trusted networks lie behind."""
+    behind: tuple[TrustedNetwork, ...] = ()
+    """Networks in which call managers stand that only the audited hosts lead to."""
     vantages: tuple[Vantage, ...] = ()
     """Hosts to probe from, on either side."""
     auditor: Literal["trusted", "stranger", "none"] | None = None
@@ -179,6 +184,11 @@ class Site(_Strict):
         """The listeners somebody answers for on a host."""
         own = tuple(listener for entry in self.entries(uri, name) for listener in entry.listeners)
         return own + self.listeners
+
+    def behind_of(self, uri: str, name: str) -> tuple[Network, ...]:
+        """The networks behind a host in which call managers stand: its own entries' and the site's."""
+        own = tuple(network for entry in self.entries(uri, name) for network in entry.behind)
+        return tuple(dict.fromkeys(own + self.behind))
 
     def judged(self, names: Sequence[str]) -> tuple[Service, ...]:
         """The services to judge: those named (by a baseline), as the site moves, adds and drops them."""

@@ -119,12 +119,15 @@ if [ -e /sys/module/ip_set ]; then take ipset-save.txt ipset save
 else echo "@file ipset-save.txt"; echo "@command ipset save"; echo "@absent"
 fi
 if [ -e /proc/sys/net/netfilter/nf_conntrack_max ]; then
-  take conntrack.txt sh -c "flows=\$(conntrack -L -p tcp && conntrack -L -p udp) || exit; \
-    echo \"\$flows\" | grep -E \"[sd]port=(2000|2443|5060|5061) \"; [ \$? -le 1 ]"
+  take conntrack.txt sh -c "if command -v conntrack >/dev/null 2>&1; then \
+    flows=\$(conntrack -L -p tcp && conntrack -L -p udp) || exit; \
+    else flows=\$(cat /proc/net/nf_conntrack) || exit; fi; echo \"\$flows\" | \
+    grep -E \"[sd]port=(69|1720|2000|2427|2428|2443|2445|2748|3804|5060|5061|6970|6971|6972) \"; [ \$? -le 1 ]"
+else echo "@file conntrack.txt"; echo "@command conntrack -L"; echo "@absent"
 fi
 # A dot in an interface's name is a slash in the key, as sysctl(8) prints it.
 take sysctl.txt sh -c "cd /proc/sys || exit; for key in net/ipv4/ip_forward net/ipv6/bindv6only \
-  net/netfilter/nf_conntrack_tcp_loose net/ipv4/conf/*/rp_filter net/ipv4/conf/*/route_localnet \
+  net/netfilter/nf_conntrack_tcp_loose net/ipv4/conf/*/rp_filter net/ipv4/conf/*/route_localnet net/ipv4/conf/*/accept_local \
   net/ipv4/conf/*/forwarding net/ipv6/conf/*/forwarding; do \
   if value=\$(cat \"\$key\" 2>/dev/null); then echo \"\$(echo \"\$key\" | tr /. ./) = \$value\"; fi; done; true"
 if command -v firewall-cmd >/dev/null 2>&1; then

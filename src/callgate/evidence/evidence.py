@@ -6,10 +6,12 @@ name says never reads as "nothing there".
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 
 from callgate.errors import EvidenceError
 from callgate.evidence.bundle import Bundle
+from callgate.evidence.conntrack import CONNTRACK, Flow, read_conntrack
 from callgate.evidence.filtering import NOTHING, Filtering, names_address, read_nft, read_save
 from callgate.evidence.interfaces import InterfaceAddress, Route, read_addresses, read_routes
 from callgate.evidence.listener import Address, Family, Listener, Transport, union
@@ -25,7 +27,10 @@ _LEGACY = {
     "iptables-legacy-save.txt": "ip_tables_names.txt",
     "ip6tables-legacy-save.txt": "ip6_tables_names.txt",
 }
+_ROUTES = ("ip-route.json", "ip6-route.json")
 _IPVS = "proc-net-ip_vs.txt"
+_KEPT_PORTS = re.compile(r"port=\(([0-9]{1,5}(?:\|[0-9]{1,5}){0,99})\)")
+_RP_FILTER = re.compile(r"^net\.ipv4\.conf\.\S+\.rp_filter = ", re.MULTILINE)
 _RULE_TEXTS = (*_DUMPS, *_LEGACY, "nft.txt", "ipset-save.txt")
 _PROC_NET: tuple[tuple[str, Transport, Family], ...] = (
     ("proc-net-tcp.txt", "tcp", 4),
@@ -167,9 +172,9 @@ class Evidence:
         """
         if self.bundle.by_hand and "nft.json" not in self.bundle:
             self.bundle.read("nft.json")
-        return self.filtering.translates or self._balances()
+        return self.filtering.translates or self.balances()
 
-    def _balances(self) -> bool:
+    def balances(self) -> bool:
         """Whether the kernel hands packets to other hosts by IPVS, with no rule, no socket and, for some, no route."""
         if self.bundle.absent(_IPVS) or (self.bundle.by_hand and _IPVS not in self.bundle):
             return False
@@ -220,12 +225,42 @@ class Evidence:
             self.bundle.read("ipset-save.txt")
         return names_address(texts, address)
 
+    @cached_property
+    def flows(self) -> tuple[Flow, ...] | None:
+        """The flows that connection tracking knows on `flow_ports`; None where a bundle made by hand has no list.
+
+        A kernel that tracks nothing has none. Raises EvidenceError for a list that is missing or damaged.
+        """
+        bundle = self.bundle
+        if bundle.absent(CONNTRACK):
+            return ()
+        if bundle.by_hand and CONNTRACK not in bundle:
+            return None
+        text = bundle.text(CONNTRACK)
+        if bundle.by_hand and not text.strip():
+            raise EvidenceError(CONNTRACK, "is empty, and no manifest says that it is complete")
+        return read_conntrack(text)
+
+    @property
+    def flow_ports(self) -> frozenset[int] | None:
+        """The ports whose flows were kept when they were collected, as the recorded command says; None for all."""
+        record = self.bundle.manifest.files.get(CONNTRACK) if self.bundle.manifest else None
+        kept = _KEPT_PORTS.search(record.command) if record else None
+        return frozenset(map(int, kept[1].split("|"))) if kept else None
+
     def assumptions(self) -> tuple[str, ...]:
         """What reading this bundle took for granted."""
         if not self.bundle.by_hand:
             return ()
         said = ["the bundle has no manifest: each file is taken as complete"]
+        if self.rules_alone:
+            told = "it holds firewall dumps alone"
+            return (*said, f"{told}: judged on a host that has every interface and address the rules name, and others")
         missing = [file for file in _DUMPS if file not in self.bundle]
         if missing:
             said.append(f"not in the bundle, taken as empty: {', '.join(missing)}")
+        if not any(file in self.bundle for file in _ROUTES):
+            said.append("the bundle tells no routes: only networks the host has an address in are taken as known")
+        if not _RP_FILTER.search(self.bundle.text("sysctl.txt") if "sysctl.txt" in self.bundle else ""):
+            said.append("the bundle does not tell rp_filter: taken as off")
         return tuple(said)

@@ -7,14 +7,15 @@ text of the same chain. Legacy tables stand in dumps of their own. (Observed wit
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final, Literal
 
 from callgate.errors import EvidenceError
-from callgate.firewall.ipset import read_ipset
-from callgate.firewall.nft import read_nft
+from callgate.firewall.iptables.ipset import read_ipset
+from callgate.firewall.iptables.save import SaveDump, read_save, written_by
+from callgate.firewall.nftables.ruleset import read_nft
 from callgate.firewall.rule import BaseChain, Chain, ChainName, Family, Ruleset
-from callgate.firewall.save import SaveDump, read_save, written_by
 
 SAVES: Final[tuple[tuple[str, Literal["ip", "ip6"]], ...]] = (
     ("iptables-save.txt", "ip"),
@@ -24,6 +25,7 @@ LEGACY: Final[tuple[tuple[str, Literal["ip", "ip6"]], ...]] = (
     ("iptables-legacy-save.txt", "ip"),
     ("ip6tables-legacy-save.txt", "ip6"),
 )
+BUILT_IN: Final = ("raw", "mangle", "nat", "filter", "security")
 DUMPS: Final = (*(file for file, _ in SAVES), *(file for file, _ in LEGACY), "nft.json", "nft.txt", "ipset-save.txt")
 
 
@@ -34,16 +36,19 @@ def read_ruleset(texts: Mapping[str, str]) -> Ruleset:
     """
     sets = read_ipset(texts["ipset-save.txt"], "ipset-save.txt") if "ipset-save.txt" in texts else None
     nft_text = texts.get("nft.json")
+    # A SET, TTL or DSCP target in one dump changes what the rules of all others see.
+    beside = [texts[file] for file, _ in (*SAVES, *LEGACY) if file in texts]
     saves: list[tuple[str, SaveDump]] = []
     legacy: list[tuple[str, SaveDump]] = []
     for file, family in SAVES:
         if file in texts:
             writer = written_by(texts[file]) or ("nft" if _has_tables(nft_text, family) else "legacy")
-            found = read_save(texts[file], file, family=family, backend=writer, sets=sets)
+            found = read_save(texts[file], file, family=family, backend=writer, sets=sets, beside=beside)
             (saves if writer == "nft" else legacy).append((file, found))
     for file, family in LEGACY:
         if file in texts:
-            legacy.append((file, read_save(texts[file], file, family=family, backend="legacy", sets=sets)))
+            found = read_save(texts[file], file, family=family, backend="legacy", sets=sets, beside=beside)
+            legacy.append((file, found))
     base: dict[ChainName, BaseChain] = {}
     chains: dict[ChainName, Chain] = {}
     tracked: set[Family] = set()
@@ -73,9 +78,12 @@ def read_ruleset(texts: Mapping[str, str]) -> Ruleset:
 
 def _has_tables(nft_text: str | None, family: str) -> bool:
     """Whether nf_tables has a table of iptables: then a dump that does not say who wrote it shows that one."""
-    if nft_text is None:
-        return False
-    return f'"table": {{"family": "{family}", "name": "filter"' in nft_text or '"xt"' in nft_text
+    try:
+        entries = json.loads(nft_text or "{}").get("nftables", ())
+        tables = [entry["table"] for entry in entries if "table" in entry]
+        return any(table["family"] == family and table["name"] in BUILT_IN for table in tables)
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError):
+        return False  # read_nft says what is wrong with it
 
 
 def _agree(file: str, dump: SaveDump, native: Ruleset) -> None:

@@ -256,7 +256,9 @@ class Host:
                 dropped |= _LOOPBACK[4]
             else:
                 own -= _LOOPBACK[4]
-            return dropped | own | self.of_kind(4, "broadcast")
+            dropped |= own | Intervals.single(0) | Intervals.single(_ALL_ONES)
+            # Linux looks at other broadcast addresses only where it filters by the way back (fib_frontend.c).
+            return dropped | self.of_kind(4, "broadcast") if self.reverse_path(interface) else dropped
         return dropped | _LOOPBACK[6]
 
 

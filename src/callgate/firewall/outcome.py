@@ -10,13 +10,16 @@ from callgate.firewall.intervals import Intervals
 from callgate.firewall.rule import Rule
 from callgate.firewall.view import View
 
+REASONS: Final = 16
+"""How many different reasons are kept where more than one thing may happen."""
+
 Fate = Literal["accept", "drop", "reject", "unknown", "fall", "pass"]
 
 
 class Outcome(NamedTuple):
     """One thing that may happen.
 
-    `fall`: back to the caller of the chain, or over the end of it. `pass`: by the rule in question, unchanged.
+    `fall`: back to the caller of the chain, or over the end of it. `pass`: on to the next rule of a chain.
     """
 
     fate: Fate
@@ -155,7 +158,7 @@ class OutcomeMap:
                 gathered = set(settled)
                 for outcome, after in going:
                     gathered.update(_because(outcome.because, after.at(begin)))
-                yield begin, frozenset(gathered)
+                yield begin, few(frozenset(gathered))
 
     def from_to(self, start: int, stop: int) -> Iterator[tuple[int, Outcomes]]:
         """The segments from `start` up to `stop` (-1: to the end), the first one cut to begin there."""
@@ -182,7 +185,7 @@ class OutcomeMap:
     def union(self, other: OutcomeMap) -> OutcomeMap:
         """Either may be what happens."""
         points = sorted({*self.starts, *other.starts})
-        return OutcomeMap.joined((start, self.at(start) | other.at(start)) for start in points)
+        return OutcomeMap.joined((start, few(self.at(start) | other.at(start))) for start in points)
 
 
 def _split(
@@ -201,7 +204,24 @@ def _split(
             going.append((outcome, after))
     if not going and settled == value:
         return value, going
-    return frozenset(settled), going
+    return few(frozenset(settled)), going
+
+
+def few(outcomes: Outcomes) -> Outcomes:
+    """The same things may happen, with no more than some reasons for each: doubts upon doubts would multiply them."""
+    if len(outcomes) <= REASONS:
+        return outcomes
+    kinds: dict[tuple[Fate, View | None], list[Outcome]] = {}
+    for outcome in outcomes:
+        kinds.setdefault((outcome.fate, outcome.view), []).append(outcome)
+    if len(outcomes) == len(kinds):
+        return outcomes
+    kept = max(1, REASONS // len(kinds))
+    return frozenset(outcome for alike in kinds.values() for outcome in sorted(alike, key=_reason)[:kept])
+
+
+def _reason(outcome: Outcome) -> tuple[tuple[str, int], ...]:
+    return tuple((str(one.chain), one.position) if isinstance(one, Rule) else (one, 0) for one in outcome.because)
 
 
 def _because(rules: tuple[Rule | str, ...], value: Outcomes) -> Outcomes:

@@ -40,6 +40,7 @@ class Path:
         self._survey = found
         self._traversal = Traversal(ruleset, host, found.marks_read)
         self._stages: dict[tuple[Hook, Family, str | None], tuple[Stage, ...]] = {}
+        self._sources_refused: dict[tuple[Family, str], tuple[Intervals, Intervals]] = {}
         self._followed: dict[tuple[Hook, int, View], OutcomeMap] = {}
 
     def arriving(self, view: View) -> OutcomeMap:
@@ -258,6 +259,12 @@ class Path:
         return refused, unsure
 
     def _refused(self, family: Family, interface: str) -> tuple[Intervals, Intervals]:
+        key = (family, interface)
+        if key not in self._sources_refused:
+            self._sources_refused[key] = self._refusal(family, interface)
+        return self._sources_refused[key]
+
+    def _refusal(self, family: Family, interface: str) -> tuple[Intervals, Intervals]:
         refused = self._host.martian(family, interface)
         strictness = self._host.reverse_path(interface) if family == 4 else 0
         if not strictness:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 from typing import Final
 
 from callgate.firewall.aims import CLASSES, Aim, direct_aims, spans, translated_aims
@@ -26,6 +26,10 @@ from callgate.firewall.view import PEER, TCP, Luck, Span, View
 
 WAYS: Final = 16
 """How many ways in are told for each entrance."""
+TRIES: Final = 4096
+"""How many classes of packets are tried for one entrance before everybody else is left in doubt."""
+CHOICES: Final = 1024
+"""How many combinations of a sender's choices are tried for one destination; what they leave open stays in doubt."""
 _LUCK: Final[tuple[Luck, ...]] = ("good", "bad")
 _ODD_FLAGS: Final = (8, 32, 64, 128)
 
@@ -45,9 +49,14 @@ def sources_reaching(policy: Policy, question: Question, families: Iterable[Fami
 def _door(policy: Policy, question: Question, interface: str, aims: Iterable[Aim]) -> Door:
     surely = perhaps = NOTHING
     ways: list[Way] = []
+    tried = 0
     for aim in aims:
         everyone = EVERYONE[aim.family]
-        for view in _choices(policy, question, interface, aim):
+        if tried >= TRIES:
+            # Not every way was tried: whoever is not known to get in may.
+            return Door(surely, everyone - surely, tuple(ways))
+        for view in _choices(policy, question, interface, aim, surely):
+            tried += 1
             reached = policy.outcomes(view)
             sure, maybe = arrivals(question, aim, reached)
             gained, hoped = sure - surely, maybe - sure - perhaps - surely
@@ -60,31 +69,43 @@ def _door(policy: Policy, question: Question, interface: str, aims: Iterable[Aim
     return Door(surely, perhaps - surely, tuple(ways))
 
 
-def _choices(policy: Policy, question: Question, interface: str, aim: Aim) -> Iterator[View]:
-    """The classes of packets a sender may choose from, the plainest first."""
+def _choices(policy: Policy, question: Question, interface: str, aim: Aim, known: Intervals) -> Iterator[View]:
+    """The classes of packets a sender may choose from, the plainest first.
+
+    `known` surely get in already: what is in doubt about them alone is not looked into.
+    """
+
+    def reached(view: View) -> tuple[Intervals, Intervals]:
+        return arrivals(question, aim, policy.outcomes(view))
+
+    every_port = spans(policy.survey.bounds, ("sport", "orig_sport"), 0, 0xFFFF)
+    every_ttl = spans(policy.survey.bounds, ("ttl",), 1, 255)
     first = plain(question, interface, aim)
+    if len(every_port) == 1 and not policy.survey.masked & {"sport", "orig_sport"}:
+        first = replace(first, sport=every_port[0])
+    if len(every_ttl) == 1 and "ttl" not in policy.survey.masked:
+        first = replace(first, ttl=every_ttl[0])
     yield first
-    sure, maybe = arrivals(question, aim, policy.outcomes(first))
-    if sure != maybe and policy.survey.lucky:
-        for luck in _LUCK:
-            fortunate = replace(first, luck=luck)
-            yield fortunate
-            sure |= arrivals(question, aim, policy.outcomes(fortunate))[0]
-    flags = (2, *_flags(policy, question))
-    if sure == maybe and len(flags) == 1:
-        return
-    # The odd flags alone tell nothing apart where source ports and TTLs do not.
-    sports: list[Span | None] = [None]
-    ttls: list[Span | None] = [None]
-    if sure != maybe:
-        sports += spans(policy.survey.bounds, ("sport", "orig_sport"), 0, 0xFFFF)
-        ttls += spans(policy.survey.bounds, ("ttl",), 1, 255)
-    lucks: tuple[Luck, ...] = (None, *_LUCK) if sure != maybe and policy.survey.lucky else (None,)
-    if len(sports) * len(ttls) * len(flags) * len(lucks) > CLASSES * 4:
-        return
-    for sport, ttl, flag, luck in product(sports, ttls, flags, lucks):
-        if (sport, ttl, flag) != (None, None, 2):
-            yield replace(first, sport=sport, ttl=ttl, tcp_flags=flag, luck=luck)
+    plainly = [first]
+    sure, maybe = reached(first)
+    if maybe - sure - known and policy.survey.lucky:
+        plainly += [replace(first, luck=luck) for luck in _LUCK]
+        yield from plainly[1:]
+        for view in plainly[1:]:
+            sure |= reached(view)[0]
+
+    def matters(field: str, value: object) -> bool:
+        return any(reached(replace(view, **{field: value})) != reached(view) for view in plainly)  # type: ignore[arg-type]
+
+    flags = [2, *(flag for flag in _flags(policy, question) if matters("tcp_flags", flag))]
+    sports, ttls = [first.sport], [first.ttl]
+    if maybe - sure - known and len(every_port) + len(every_ttl) <= CLASSES:
+        # A choice that makes no difference by itself is left open.
+        sports += [one for one in every_port if matters("sport", one)]
+        ttls += [one for one in every_ttl if matters("ttl", one)]
+    chosen = product(sports, ttls, flags, plainly)
+    for sport, ttl, flag, view in islice(chosen, len(plainly), CHOICES):
+        yield replace(view, sport=sport, ttl=ttl, tcp_flags=flag)
 
 
 def _flags(policy: Policy, question: Question) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Listeners: what waits on the host's sockets, and for whom.
 
-Judged from the socket evidence alone; testinfra's `host.socket` misses listeners and serves as proof of nothing.
+Judged from the socket evidence, and LSN-04 from the rules as well; testinfra's `host.socket` misses listeners and
+serves as proof of nothing.
 """
 
 from __future__ import annotations
@@ -10,26 +11,14 @@ from typing import Any
 
 import pytest
 
-from callgate.audit.accounting import AccountedFor, unaccounted
-from callgate.audit.answers import Answers
-from callgate.audit.exposure import bindings, evidence_lines, listening, unconfined, why_closed, why_let_in, why_open
+from callgate.audit.accounting import AccountedFor, let_in, unaccounted
+from callgate.audit.standing import bindings, evidence_lines, listening
 from callgate.audit.target import Target
 from callgate.baseline.service import Service
 from callgate.baseline.site import Site
 from callgate.plugin import NotDetermined, control
 
-
-@control("LSN-01")
-def test_service_listens_for_trusted_networks_only(
-    target: Target, service: Service, answers: Answers, attest: Callable[[str], None]
-) -> None:
-    found = listening(target, service)
-    attest(evidence_lines(found) or f"nothing listens on {service.ports}")
-    open_to_all = unconfined(target, found)
-    exposed = why_open(target, open_to_all) or why_let_in(service, open_to_all, answers)
-    assert not exposed, f"strangers reach {service.title}: {exposed}"
-    if open_to_all:
-        attest(why_closed(target, service, open_to_all, answers))
+RULES_ALONE = "the bundle is a ruleset without its host: nothing is known of its sockets"
 
 
 @control("LSN-02")
@@ -38,6 +27,8 @@ def test_service_is_offered_over_tls_only(
 ) -> None:
     if service.tls or not site.wants_tls(service):
         pytest.skip(f"{service.title} is TLS itself" if service.tls else "the site does not demand TLS for it")
+    if target.evidence.rules_alone:
+        pytest.skip(RULES_ALONE)
     found = [listener for listener in listening(target, service) if target.beyond(listener)]
     attest(evidence_lines(found) or f"nothing listens on {service.ports} beyond this host")
     assert not found, f"the site demands TLS, but {service.title} is offered in plain: {bindings(found)}"
@@ -47,6 +38,8 @@ def test_service_is_offered_over_tls_only(
 def test_service_is_one_the_site_expects(target: Target, service: Service, attest: Callable[[str], None]) -> None:
     if target.expected is None:
         pytest.skip("the site file does not say which services it expects (`expected:`)")
+    if target.evidence.rules_alone:
+        pytest.skip(RULES_ALONE)
     found = [listener for listener in listening(target, service) if target.beyond(listener)]
     attest(evidence_lines(found) or f"nothing listens on {service.ports} beyond this host")
     expected = ", ".join(target.expected) or "no service at all"
@@ -56,37 +49,19 @@ def test_service_is_one_the_site_expects(target: Target, service: Service, attes
 
 
 @control("LSN-04")
-def test_every_listener_is_accounted_for(
+def test_every_listener_strangers_reach_is_accounted_for(
     target: Target, services: tuple[Service, ...], parameters: Mapping[str, Any], attest: Callable[[str], None]
 ) -> None:
+    if target.evidence.rules_alone:
+        pytest.skip(RULES_ALONE)
     accounts = AccountedFor.of(target, services, parameters["accounted"])
-    beyond = unconfined(target, target.evidence.listeners)
-    attest(evidence_lines(beyond) or "nothing listens to strangers")
-    wrong = accounts.held_by_another(beyond)
+    reached = let_in(target, target.evidence.listeners)
+    attest(evidence_lines(reached.surely + reached.perhaps) or "strangers reach no listener")
+    wrong = accounts.held_by_another(reached.surely)
     assert not wrong, f"held by another process than the one accounted for: {'; '.join(wrong)}"
-    loose = unaccounted(accounts, beyond)
-    exposed = why_open(target, loose)
-    assert not exposed, f"nothing accounts for {exposed}"
-    if loose:
-        raise NotDetermined(
-            f"nothing accounts for {bindings(loose)}; whether the firewall rules keep strangers from it is not weighed"
-        )
-    if unseen := accounts.not_shown(beyond):
+    loose = unaccounted(accounts, reached.surely)
+    assert not loose, f"strangers reach what nothing accounts for: {bindings(loose)}\n{reached.explain(loose)}"
+    if unseen := accounts.not_shown(reached.surely + reached.perhaps):
         raise NotDetermined(f"which process holds it is not shown (collect as root): {bindings(unseen)}")
-
-
-@control("LSN-05")
-def test_nothing_is_translated_or_forwarded(target: Target, attest: Callable[[str], None]) -> None:
-    filtering, forwards = target.evidence.filtering, target.evidence.forwards()
-    networks = target.networks()
-    attest(f"forwarding is {'on' if forwards else 'off'}; {filtering.rules} rules are loaded")
-    assert not (forwards and filtering.nothing_filtered and len(networks) > 1), (
-        f"strangers are forwarded to whatever lies behind: no firewall rule is loaded at all, "
-        f"and the host forwards between {', '.join(networks)}"
-    )
-    if target.evidence.translates():
-        raise NotDetermined(
-            "rules or virtual services (IPVS) translate or redirect packets; where to, this version does not weigh"
-        )
-    if forwards:
-        raise NotDetermined("the host forwards packets; what the rules let through, this version does not weigh")
+    if doubtful := accounts.in_doubt(reached.perhaps):
+        raise NotDetermined(f"strangers perhaps reach it: {bindings(doubtful)}\n{reached.explain(doubtful)}")

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, Final, Literal, TypeVar
 
 from hypothesis import strategies as st
-from tests.firewall.oracle import Concrete
+from tests.firewall.concrete_packet import Concrete
 
 from callgate.firewall.host import Host, HostRoute, LinkAddress
 from callgate.firewall.intervals import Intervals
@@ -54,6 +54,7 @@ from callgate.firewall.rule import (
 
 Thing = TypeVar("Thing")
 Side = Literal["source", "destination"]
+Mark = Literal["mark", "ctmark"]
 TableFamily = Literal["ip", "ip6", "inet", "netdev", "bridge", "arp"]
 
 
@@ -145,7 +146,13 @@ TUPLES: Final[tuple[tuple[FieldName, ...], ...]] = (
 NAMES: Final = (InterfaceName("eth0"), InterfaceName("eth1"), InterfaceName("eth", True), InterfaceName("", True))
 STATES: Final[tuple[State, ...]] = ("invalid", "new", "established", "related", "untracked", "snat", "dnat")
 KINDS: Final[tuple[AddressKind, ...]] = ("local", "unicast", "broadcast", "multicast")
-ENDINGS: Final = (Verdict("accept"), Verdict("accept"), Verdict("drop"), Verdict("reject"), Return())
+ENDINGS: Final[tuple[Action, ...]] = (
+    Verdict("accept"),
+    Verdict("accept"),
+    Verdict("drop"),
+    Verdict("reject"),
+    Return(),
+)
 HOOKS: Final[tuple[Hook, ...]] = (
     "ingress", "prerouting", "prerouting", "input", "input", "input", "forward", "output", "postrouting",
 )  # fmt: skip
@@ -229,8 +236,8 @@ class Garden:
     def _set_mark(self) -> SetMark:
         bits = (0, 0, 0xFFFFFFFF, 0xFE, 1)
         why = "a program" if self._taste.doubt and self._odds(5) else None
-        target = self._one(("mark", "mark", "ctmark"))
-        return SetMark(target, self._one((0, 1, 2, 3, 0xFFFFFFFF)), self._one(bits), self._one(bits), why)
+        targets: tuple[Mark, ...] = ("mark", "mark", "ctmark")
+        return SetMark(self._one(targets), self._one((0, 1, 2, 3, 0xFFFFFFFF)), self._one(bits), self._one(bits), why)
 
     def _translate(self, side: Side, family: Family) -> Translate:
         doubt = self._taste.doubt
@@ -246,13 +253,15 @@ class Garden:
         if kind < 3 and side is not None:
             return self._translate(side, family)
         if kind < 5 and targets:
-            return self._one((Jump, Jump, Goto))(self._one(targets))
+            target = self._one(targets)
+            return Goto(target) if self._odds(3) else Jump(target)
         if kind < 7 and self._taste.marks:
             return self._set_mark()
         if kind == 7:
             return NoTrack()
         if kind == 8 and self._taste.doubt:
-            return self._one((Queue(), Queue(True), Opaque("TARPIT")))
+            queues: tuple[Action, ...] = (Queue(), Queue(True), Opaque("TARPIT"))
+            return self._one(queues)
         return self._one(ENDINGS)
 
     def _rule(self, name: ChainName, position: int, targets: Sequence[str], side: Side | None) -> Rule:
@@ -303,7 +312,7 @@ class Garden:
     def packet(self, family: Family | None = None) -> Concrete:
         """A packet near what the rules look for."""
         mixed: tuple[Family, ...] = (4, 4, 4, 6)
-        chosen = family or self._one(mixed)
+        chosen: Family = family if family is not None else self._one(mixed)
         pool = ADDRESSES[chosen]
 
         def near(numbers: Sequence[int], last: int) -> int:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
-from tests.firewall.oracle import Arrival, Concrete, arrivals
+from tests.firewall.concrete_packet import Concrete
+from tests.firewall.oracle import Arrival, arrivals
 
 from callgate.firewall.host import Host
 from callgate.firewall.intervals import NOTHING, Intervals
-from callgate.firewall.reach import Question
+from callgate.firewall.question import Question
 from callgate.firewall.rule import Family, Ruleset
 
 OPENING: Final = (2, 10, 34, 66, 130, 42, 194)

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from tests.firewall.built import only, syn
-from tests.firewall.oracle import Concrete, Fork, Walk
+from tests.firewall.concrete_packet import Concrete, Fork
+from tests.firewall.oracle import Walk
 from tests.firewall.policy_strategies import ADDRESSES, OWN4, Garden, Taste, gardens, host_of, ipv4
 
 from callgate.firewall.decide import Deciding
@@ -86,8 +87,8 @@ def test_udp_has_no_tcp_flags_and_other_transports_no_ports() -> None:
 
 def test_an_empty_set_holds_nothing_and_its_negation_everything() -> None:
     for field in ("saddr4", "dport", "length", "ttl"):
-        assert holds(Within(field, NOTHING)) == "no"  # type: ignore[arg-type]
-        assert holds(Within(field, NOTHING, True)) == "yes"  # type: ignore[arg-type]
+        assert holds(Within(field, NOTHING)) == "no"
+        assert holds(Within(field, NOTHING, True)) == "yes"
     assert holds(ALWAYS) == "yes"
     assert holds(NEVER) == "no"
 

@@ -29,7 +29,7 @@ class Diagrams:
         """The numbers not below `first`."""
         found = self.all
         for at, bit in enumerate(reversed(bits)):
-            found = bit & found if first >> at & 1 else bit | found  # type: ignore[operator]
+            found = bit & found if first >> at & 1 else bit | found
         return found
 
     def values(self, values: Intervals, field: str) -> object:
@@ -57,7 +57,7 @@ class Diagrams:
                 hit = hit & (~members if one.negated else members)  # type: ignore[operator]
             if verdict == Verdict("accept"):
                 accepted = accepted | hit
-            left = left & ~hit  # type: ignore[operator]
+            left = left & ~hit
         return accepted
 
 

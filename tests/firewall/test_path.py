@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from hypothesis import given
-from tests.firewall.oracle import Concrete, TooManyWaysError, possible
+from tests.firewall.concrete_packet import Concrete, TooManyWaysError
+from tests.firewall.oracle import possible
 from tests.firewall.policy_strategies import Garden, Taste, gardens
 
 from callgate.firewall.policy import Policy

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.firewall.built import Built, only
-from tests.firewall.oracle import Fork, TooManyWaysError, Walk, arrivals
+from tests.firewall.concrete_packet import Fork, TooManyWaysError
+from tests.firewall.oracle import Walk, arrivals
 from tests.firewall.policy_strategies import ADDRESSES, INNER4, OWN4, OWN6, Garden, Taste, host_of, ipv4
 from tests.firewall.reach_oracle import World, arrived, everybody_listed, packets
 
@@ -148,7 +149,7 @@ def filtered(*steps: Step) -> Built:
             "prerouting", "accept", (FROM_NET, only("sport", 500), SetMark("mark", 7)), priority=-150
         ),
         Built().base("input", "drop", (Goto("a"),)).chain("a", (only("sport", 4), Goto("b"))).chain("b", (FROM_NET, ACCEPT)),  # noqa: E501
-        Built().base("input", "drop", (Jump("a"),), (FROM_NET, ACCEPT)).chain("a", (only("ttl", 33), Return()), (DROP,)),
+        filtered(FROM_NET).base("input", "drop", (Jump("a"),), (ACCEPT,)).chain("a", (only("ttl", 33), Return()), (DROP,)),
         Built().base("input", "drop", (Choose(((only("sport", 4), Jump("a")), (ALWAYS, DROP))),)).chain("a", (FROM_NET, ACCEPT)),  # noqa: E501
     ],
 )  # fmt: skip

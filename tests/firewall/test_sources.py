@@ -100,7 +100,7 @@ def test_networks_in_cidr_form_are_the_set_again(family: Family, data: st.DataOb
     assert interval_of(networks, family) == members
     assert [network.num_addresses for network in networks] == [size for _, size in found]
     assert sum(size for _, size in found) == members.size
-    assert networks == sorted(networks)  # type: ignore[type-var]
+    assert networks == sorted(networks)
     assert cidrs(family, members, 2) == found[:2]
 
 

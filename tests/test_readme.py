@@ -64,3 +64,34 @@ def test_own_baseline_and_check_of_the_readme_work(tmp_path: Path) -> None:
     text = printed(f"audit {host} --baseline {path} --checks {tmp_path}/test_web.py -v")
     assert "pass    OWN-01  The PBX host runs no web server" in text
     assert "no web server listens" in text
+
+
+def test_own_check_of_the_rules_in_the_readme_works(tmp_path: Path) -> None:
+    text = (ROOT / "tests" / "data" / "hosts" / "ipt17-compliant" / "iptables-save.txt").read_text()
+    (tmp_path / "ours.yaml").write_text(
+        "id: ours\ntitle: Ours\nextends: [voip-core]\ncontrols:\n"
+        "  - {id: OWN-02, title: Ours, severity: low, rationale: because, remedy: do it}\n"
+    )
+    (tmp_path / "test_voice.py").write_text(PYTHON[1])
+    options = f"--baseline {tmp_path}/ours.yaml --checks {tmp_path}/test_voice.py -v"
+    closed = printed(f"audit bundle://tests/data/hosts/ipt17-compliant {options}")
+    assert "pass    OWN-02  Ours (sccp, sccp-tls, sip-tcp, sip-tls, sip-udp)" in " ".join(closed.split()).replace(
+        "(sccp-tls, sccp,", "(sccp, sccp-tls,"
+    ).replace("pass OWN-02 Ours", "pass    OWN-02  Ours")
+    opened = printed(f"audit bundle://tests/data/hosts/ipt01-given {options}")
+    assert "fail    OWN-02  Ours (sccp)" in opened
+    assert "--dports 2000" in text
+
+
+def test_ruleset_of_a_pull_request_in_the_readme_is_gated(tmp_path: Path) -> None:
+    (tmp_path / "firewall").mkdir()
+    host, site = f"bundle://{tmp_path}/firewall/", f"{tmp_path}/site.yaml"
+    (tmp_path / "site.yaml").write_text("trusted: [192.168.1.0/24]\n")
+    assert any(f"callgate audit bundle://firewall/ --site site.yaml" in text for text in YAML)
+    rules = ROOT / "tests" / "data" / "rulesets" / "usual-advice" / "iptables-save.txt"
+    (tmp_path / "firewall" / "iptables-save.txt").write_text(rules.read_text())
+    assert "4 fail" in printed(f"audit {host} --site {site} -q").splitlines()[-1]
+    sound = rules.read_text().replace(":INPUT ACCEPT", ":INPUT DROP").replace("-p udp -m udp --dport 5060 -j ACCEPT", "-j ACCEPT")
+    (tmp_path / "firewall" / "iptables-save.txt").write_text(sound)
+    last = printed(f"audit {host} --site {site} -q").splitlines()[-1]
+    assert "0 fail, 0 error" in last

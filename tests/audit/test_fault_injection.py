@@ -67,7 +67,7 @@ def damages(files: Mapping[str, bytes], name: str, random: bytes, cut: int) -> I
 
 
 def test_checks_are_all_here() -> None:
-    assert FROM_EVIDENCE == [*(f"EXP-0{n}" for n in range(1, 7)), "LSN-02", "LSN-03", "LSN-04"]
+    assert [*(f"EXP-0{n}" for n in range(1, 7)), "LSN-02", "LSN-03", "LSN-04"] == FROM_EVIDENCE
 
 
 @pytest.mark.parametrize("control", FROM_EVIDENCE)
@@ -122,9 +122,7 @@ BY_HAND = {
 @pytest.mark.parametrize("control", sorted(BY_HAND))
 @settings(max_examples=8)
 @given(random=NOISE, cut=st.integers(0, 10_000))
-def test_bundle_made_by_hand_never_passes_on_a_damaged_file_it_relied_on(
-    control: str, random: bytes, cut: int
-) -> None:
+def test_bundle_made_by_hand_never_passes_on_a_damaged_file_it_relied_on(control: str, random: bytes, cut: int) -> None:
     by_hand = {key: data for key, data in HOST_OF[control].items() if not key.startswith("proc-net") and data}
     watched = Watched(by_hand)
     assert verdict(control, watched) is Verdict.PASS

@@ -131,9 +131,7 @@ def test_compliant_host_passes_everything(with_site: dict[str, Verdicts], name: 
 
 
 @pytest.mark.parametrize("name", sorted(LOOSE))
-def test_host_compliant_for_voip_fails_for_its_other_listeners_alone(
-    with_site: dict[str, Verdicts], name: str
-) -> None:
+def test_host_compliant_for_voip_fails_for_its_other_listeners_alone(with_site: dict[str, Verdicts], name: str) -> None:
     for service in SERVICES.values():
         assert [with_site[name][control, service] for control in ("EXP-01", "EXP-02", "EXP-03")] == ["pass"] * 3
     assert {control for (control, _), verdict in with_site[name].items() if verdict in ("fail", "error")} == {"LSN-04"}

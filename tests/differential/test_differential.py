@@ -42,7 +42,7 @@ BROADCAST: Final = {
     IPv4Address("255.255.255.255"),
     *(own.network.broadcast_address for all_own in ADDRESSES.values() for own in all_own if own.version == 4),
 }
-REFUSED_SHARE: Final = 0.02
+REFUSED_SHARE: Final = 0.05
 """Of the rulesets, by their own tools."""
 
 

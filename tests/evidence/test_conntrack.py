@@ -82,7 +82,9 @@ def test_line_that_is_no_flow_is_an_error_with_its_number(line: str) -> None:
 
 
 def test_flows_of_other_protocols_are_read() -> None:
-    line = "icmp     1 29 src=1.2.3.4 dst=1.2.3.5 type=8 code=0 id=7 src=1.2.3.5 dst=1.2.3.4 type=0 code=0 id=7 mark=0\n"
+    line = (
+        "icmp     1 29 src=1.2.3.4 dst=1.2.3.5 type=8 code=0 id=7 src=1.2.3.5 dst=1.2.3.4 type=0 code=0 id=7 mark=0\n"
+    )
     (flow,) = read_conntrack(line)
     assert (flow.protocol, flow.original.source_port) == ("icmp", None)
 

@@ -142,17 +142,22 @@ class Walk(ChainWalk):
         if kind != "unicast":
             local_net = packet.destination >> 24 == 127 if packet.family == 4 else packet.destination == 1
             allowed = packet.family == 4 and self._switch(str(packet.iif), "route_localnet")
+            if packet.family == 6 and "dnat" in packet.translated:
+                allowed = True  # Only what comes in with that destination is refused.
             if local_net and packet.iif != "lo" and not allowed:
                 return "drop"
             return self.hook("input", packet)
-        if packet.ttl < 2:
+        if packet.ttl < 2 or packet.pkttype:
             return "drop"
+        packet.ttl -= 1
         name = "net.ipv4.ip_forward" if packet.family == 4 else "net.ipv6.conf.all.forwarding"
         forwards = self.host.sysctls.get(name)
         if forwards == "0" or (forwards is None and self.fork.pick(2)):
             return "drop"
         packet.oif = self.route(packet.family, packet.destination)
         if packet.oif is None:
+            return "drop"
+        if packet.family == 6 and (packet.source == 0 or packet.source >> 118 == 0x3FA):
             return "drop"
         verdict = self.hook("forward", packet)
         return verdict if verdict != "accept" else self.hook("postrouting", packet)

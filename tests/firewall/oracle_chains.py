@@ -152,14 +152,17 @@ class ChainWalk:
             return True
         if packet.family == 6:
             return address.is_loopback
-        if address.is_loopback:
-            if not self._switch(name, "route_localnet"):
-                return True
-        elif packet.source in (0, 2**32 - 1):
+        limited = packet.destination == 2**32 - 1
+        if packet.source == 2**32 - 1:
             return True
-        else:
-            if self.kind(4, packet.source) == "local" and not self._switch(name, "accept_local"):
-                return True
+        if packet.source == 0:
+            # A host without an address yet: to everybody on the link, or to a group of the link.
+            return not limited and packet.destination >> 8 != 224 << 16
+        if address.is_loopback and not limited and not self._switch(name, "route_localnet"):
+            return True
+        own = any(each.address == packet.source for each in host.addresses if each.family == 4)
+        if own and not self._switch(name, "accept_local"):
+            return True
         strict = max(int(host.sysctls.get(f"net.ipv4.conf.{each}.rp_filter", "0")) for each in (name, "all"))
         if strict and self.kind(4, packet.source) == "broadcast":
             return True  # Without a filter, Linux does not look.

@@ -321,7 +321,7 @@ class Garden:
         own = TARGETS[chosen][:2]
         iif = self._one(("eth0", "eth0", "eth1", "docker0", "lo"))
         protocol = self._one((6, 6, 17, 1 if chosen == 4 else 58, 132) if self._taste.doubt else (6, 6, 17))
-        return Concrete(
+        packet = Concrete(
             iif,
             chosen,
             near(pool, max(pool)),
@@ -334,6 +334,9 @@ class Garden:
             self._one((60, 1500)),
             self._one((0, 46)),
         )
+        if chosen == 4 and packet.destination == 2**32 - 1 and packet.source >> 24 == 127:
+            packet.source = ipv4("203.0.113.5")  # What kernels make of that pair hangs on more than is modelled.
+        return packet
 
     def host(self) -> Host:
         """The small host under other kernel parameters."""

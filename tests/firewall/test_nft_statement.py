@@ -293,7 +293,9 @@ def test_an_element_over_its_rate_is_none_at_first() -> None:
         "val": {"payload": {"protocol": "ip", "field": "saddr"}},
         "limit": {"rate": 5, "per": "minute", "inv": True},
     }
-    taken = steps_of({"set": {"op": "update", "elem": {"elem": over}, "set": "@dyn"}}, {"drop": None})
+    dynamic = {"set": {"family": "inet", "table": "t", "name": "dyn", "type": "ipv4_addr", "flags": ["dynamic"]}}
+    update = {"set": {"op": "update", "elem": {"elem": over}, "set": "@dyn"}}
+    taken = steps_of(update, {"drop": None}, others=(dynamic,))
     assert Unknown("set dyn takes one more", at_first=False) in taken
 
 

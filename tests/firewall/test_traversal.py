@@ -161,9 +161,9 @@ def test_ten_thousand_marks_one_after_another() -> None:
     assert "drop" not in fates(built) or len(fates(built)) > 1
 
 
-@pytest.mark.parametrize("values", [2, 63, 64, 65, 1000])
+@pytest.mark.parametrize("values", [2, 64, 1000])
 def test_thousands_of_marks_of_different_peers_are_answered_or_refused(values: int) -> None:
-    marks: list[tuple[Step, ...]] = [(only("saddr4", ONE + at), SetMark("mark", 1 + at % values)) for at in range(3000)]
+    marks: list[tuple[Step, ...]] = [(only("saddr4", ONE + at), SetMark("mark", 1 + at % values)) for at in range(1500)]
     built = dropping(*marks, (only("mark", 1), ACCEPT))
     whole = built.policy().outcomes(syn(OWN4))
     for peer, fate in ((ONE, "accept"), (ONE + 1, "drop"), (9, "drop")):
@@ -171,7 +171,7 @@ def test_thousands_of_marks_of_different_peers_are_answered_or_refused(values: i
 
 
 def test_alternating_marks_of_overlapping_peers_are_answered_soundly_or_refused() -> None:
-    marks: list[tuple[Step, ...]] = [(only("saddr4", 0, 5000 + at), SetMark("mark", 1 + at % 2)) for at in range(2000)]
+    marks: list[tuple[Step, ...]] = [(only("saddr4", 0, 5000 + at), SetMark("mark", 1 + at % 2)) for at in range(600)]
     built = dropping(*marks, (only("mark", 2), ACCEPT))
     try:
         assert "accept" in fates(built, 1)

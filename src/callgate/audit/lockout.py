@@ -9,7 +9,7 @@ from callgate.audit.exposure import every_table, sockets_of
 from callgate.audit.reaching import families_of
 from callgate.audit.standing import evidence_lines
 from callgate.audit.target import Target
-from callgate.audit.told import filters, networks_in_words
+from callgate.audit.told import filters, networks_in_words, whole_networks
 from callgate.audit.ways_in import around, served
 from callgate.baseline.network import PRIVATE_NETWORKS
 from callgate.baseline.service import Service
@@ -106,12 +106,7 @@ def _in_words(target: Target, entrance: Entrance, members: Intervals) -> str:
     family, interface = entrance
     spared = _no_phones(target, family, interface)
     whole = interval_of(target.plan.site.trusted, family) & target.evidence.policy.host.behind(family, interface)
-    told = members
-    for first, last in whole:
-        piece = Intervals.single(first, last)
-        if members & piece and not piece - members - spared:
-            told |= piece
-    return networks_in_words(family, told)
+    return whole_networks(family, members, whole, spared)
 
 
 def _nobodys(host: Host, target: Target, family: Family) -> Intervals:
@@ -218,16 +213,20 @@ def _by_rules_alone(target: Target, service: Service) -> LockOut:
         return LockOut(skipped=f"no rule lets a trusted network reach {service.title}: taken as not offered here")
     for family in families:
         surely, anybody = by_family[family]
-        trusted = interval_of(site.trusted, family) - _nobodys(policy.host, target, family)
-        trusted -= policy.host.own(family)
+        whole = interval_of(site.trusted, family)
+        spared = _nobodys(policy.host, target, family) | policy.host.own(family)
+        trusted = whole - spared
         if site == DEFAULT_SITE and anybody:
             # Nobody said which private networks phones are in: one that is served has to do.
             if not surely:
                 result.doubtful.append(f"{networks_in_words(family, anybody)} perhaps cannot reach it")
         elif locked := trusted - anybody:
-            result.locked_out.append(f"no rule lets {networks_in_words(family, locked)} reach {service.ports}")
+            result.locked_out.append(
+                f"no rule lets {whole_networks(family, locked, whole, spared)} reach {service.ports}"
+            )
         elif doubt := trusted - surely:
-            result.doubtful.append(f"{networks_in_words(family, doubt)} perhaps cannot reach {service.ports}")
+            some = whole_networks(family, doubt, whole, spared)
+            result.doubtful.append(f"{some} perhaps cannot reach {service.ports}")
     return result
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callgate.audit.exposure import sockets_of
 from callgate.audit.target import Target
-from callgate.audit.told import networks_in_words
+from callgate.audit.told import whole_networks
 from callgate.audit.ways_in import around, behind, entrances, straight
 from callgate.baseline.service import Service
 from callgate.errors import NotDetermined
@@ -33,13 +33,13 @@ def spoofable(target: Target, service: Service) -> str | None:
     for entrance, door in sorted(reached):
         surely, perhaps = _strange(target, entrance)
         if wrong := door.surely & surely:
-            said = _told(service, entrance, door, wrong)
+            said = _told(target, service, entrance, door, wrong)
             if entrance.family == 6 or target.evidence.policy.host.reverse_path(entrance.interface) is not None:
                 return f"{said}; {_change(entrance)}"
             key = f"net.ipv4.conf.{entrance.interface}.rp_filter"
             doubts.append(f"{said}, unless {key} is 1, which the evidence does not tell")
         elif wrong := door.any & (surely | perhaps):
-            doubts.append(f"perhaps {_told(service, entrance, door, wrong)}")
+            doubts.append(f"perhaps {_told(target, service, entrance, door, wrong)}")
     if doubts:
         raise NotDetermined("; ".join(doubts[:4]))
     return None
@@ -59,13 +59,14 @@ def _strange(target: Target, entrance: Entrance) -> tuple[Intervals, Intervals]:
     return trusted & elsewhere, trusted - elsewhere
 
 
-def _told(service: Service, entrance: Entrance, door: Door, members: Intervals) -> str:
+def _told(target: Target, service: Service, entrance: Entrance, door: Door, members: Intervals) -> str:
     rules = next((way.rules for way in door.ways if way.sources & members), ())
     through = f" through {' and '.join(rules)}" if rules else ""
-    return (
-        f"whoever claims to be of {networks_in_words(entrance.family, members)} reaches {service.ports} "
-        f"by {entrance.interface}{through}"
-    )
+    family, interface = entrance
+    host = target.evidence.policy.host
+    whole = interval_of(target.plan.site.trusted, family)
+    some = whole_networks(family, members, whole, host.own(family) | host.martian(family, interface))
+    return f"whoever claims to be of {some} reaches {service.ports} by {entrance.interface}{through}"
 
 
 def _change(entrance: Entrance) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 from callgate.audit.reaching import families_of
 from callgate.audit.target import Target
 from callgate.baseline.service import Service
+from callgate.baseline.site import DEFAULT_SITE
 from callgate.evidence.interfaces import Network
 from callgate.firewall.host import EVERYONE, Host
 from callgate.firewall.intervals import Intervals
@@ -85,12 +86,24 @@ def networks_in_words(family: Family, members: Intervals) -> str:
     return f"{shown} and {rest:,} more" if rest else shown
 
 
-def trusted_in_words(target: Target, family: Family) -> str:
-    """The site's trusted networks of a family, the first of them by name."""
-    mine = [str(network) for network in target.plan.site.trusted if network.version == family]
-    if len(mine) > 3:
-        return f"{', '.join(mine[:3])} and {len(mine) - 3} more"
-    return ", ".join(mine) or f"no IPv{family} network"
+def whole_networks(family: Family, members: Intervals, whole: Intervals, spared: Intervals) -> str:
+    """The members as networks; an interval of `whole` that lacks only `spared` addresses goes by its own name."""
+    told = members
+    for first, last in whole:
+        piece = Intervals.single(first, last)
+        if members & piece and not piece - members - spared:
+            told |= piece
+    return networks_in_words(family, told)
+
+
+def trusted_in_words(target: Target, *families: Family) -> str:
+    """The site's trusted networks of some families, the first of them by name where a site file names them."""
+    site = target.plan.site
+    if site == DEFAULT_SITE:
+        return "the trusted networks"
+    mine = [str(network) for network in site.trusted if network.version in families]
+    more = f" and {len(mine) - 3} more" if len(mine) > 3 else ""
+    return f"the trusted networks ({', '.join(mine[:3])}{more})" if mine else "nobody"
 
 
 def filters(policy: Policy, family: Family) -> bool:
@@ -142,14 +155,14 @@ def _advice(target: Target, entrance: Entrance, door: Door, members: Intervals, 
     rules = [rule for rule in way.rules if _RULE.search(rule)] if way else []
     if rules:
         return (
-            f"narrow {_place(rules[-1])} to the trusted networks ({trusted}), "
+            f"narrow {_place(rules[-1])} to {trusted}, "
             f"or put a rule that drops everyone else's {service.ports} before it"
         )
     other: Family = 6 if family == 4 else 4
     if not filters(policy, family):
         if filters(policy, other):
             return f"IPv{family} has no rule that refuses anything: give it the rules that IPv{other} has"
-        everyone = ", ".join(trusted_in_words(target, one) for one in families_of(target.evidence))
+        everyone = trusted_in_words(target, *families_of(target.evidence))
         return f"no firewall rule refuses anything: accept {service.ports} from {everyone}, and drop the rest"
     if service.application == "sccp" and _singled_out(policy, 5060) and not _singled_out(policy, service.port[0]):
         return (

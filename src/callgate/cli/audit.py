@@ -26,6 +26,7 @@ Examples:
   callgate audit ssh://root@pbx1 ssh://root@pbx2 --site site.yaml
   callgate audit 'ssh://admin@pbx1?sudo=true' --baseline sccp-call-manager --junit report.xml
   callgate audit bundle://pbx1/ --json -              a collected bundle, results on stdout
+  callgate audit bundle://firewall/ --site site.yaml  firewall dumps alone: rules in a pull request
   callgate audit ssh://pbx1 --baseline ./ours.yaml --checks ./our-checks
 
 {EXIT_CODES}"""

@@ -245,17 +245,28 @@ class Host:
                     taken |= net
         return told
 
+    def excused(self, destination: int, interface: str) -> Intervals:
+        """Martian IPv4 sources that routing takes for this destination (route.c: limited broadcast, 224.0.0.0/24)."""
+        if destination == _ALL_ONES and self.reverse_path(interface):
+            return Intervals.single(0)
+        if destination == _ALL_ONES:
+            return Intervals.single(0) | (_LOOPBACK[4] - Intervals.single(127 << 24 | 1))
+        return Intervals.single(0) if destination >> 8 == 224 << 16 else NOTHING
+
     def martian(self, family: Family, interface: str) -> Intervals:
         """Sources that routing drops whatever the rules say, as seen on real kernels (Linux 6.18)."""
         if interface == self.loopback:
             return NOTHING
         dropped = _MULTICAST[family]
         if family == 4:
-            own = NOTHING if self.flag(4, interface, "accept_local", False) else self.of_kind(4, "local")
+            accepts = self.flag(4, interface, "accept_local", False)
+            own = (
+                NOTHING
+                if accepts
+                else Intervals.of((entry.address, entry.address) for entry in self.addresses if entry.family == 4)
+            )
             if not self.flag(4, interface, "route_localnet", False):
                 dropped |= _LOOPBACK[4]
-            else:
-                own -= _LOOPBACK[4]
             dropped |= own | Intervals.single(0) | Intervals.single(_ALL_ONES)
             # Linux looks at other broadcast addresses only where it filters by the way back (fib_frontend.c).
             return dropped | self.of_kind(4, "broadcast") if self.reverse_path(interface) else dropped

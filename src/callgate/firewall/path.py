@@ -28,6 +28,10 @@ _FAMILY_NAME: Final[dict[Family, str]] = {4: "ip", 6: "ip6"}
 _ORDERED: Final = 4
 """How many chains at one priority are tried in every order."""
 
+_NOT_FORWARDED: Final = Intervals.of([(0, 0), (0xFE80 << 112, (0xFEC0 << 112) - 1)])
+"""IPv6 sources that mean nothing beyond their link (ip6_output.c, ip6_forward)."""
+_LINK_ONLY: Final = OutcomeMap.constant(Outcome("drop", None, ("routing: the source is not forwarded",)))
+
 Stage = Callable[[View], OutcomeMap]
 
 
@@ -251,6 +255,8 @@ class Path:
         if view.saddr is None or view.iif is None or view.iif == self._host.loopback:
             return NOTHING, NOTHING
         refused, unsure = self._refused(view.family, view.iif)
+        if view.family == 4 and isinstance(view.daddr, tuple) and view.daddr[0] == view.daddr[1]:
+            refused -= self._host.excused(view.daddr[0], view.iif)
         if isinstance(view.saddr, tuple):
             everyone = Intervals.single(0, LAST[view.family])
             return (everyone if refused.meets(*view.saddr) else NOTHING), (
@@ -282,6 +288,8 @@ class Path:
         first, last = view.daddr
         local = host.of_kind(family, "local") | host.of_kind(family, "broadcast") | host.of_kind(family, "multicast")
         ways: list[OutcomeMap] = []
+        if family == 6 and first == last == 1 and view.iif != host.loopback:
+            return self._astray(view)
         if local.meets(first, last):
             if view.iif != host.loopback and self._to_loopback(view, first, last):
                 ways.append(
@@ -294,27 +302,57 @@ class Path:
         return ways
 
     def _to_loopback(self, view: View, first: int, last: int) -> bool:
-        if view.family == 6:
-            return first == last == 1
-        inside = first >> 24 == 127 and last >> 24 == 127
+        inside = view.family == 4 and first >> 24 == 127 and last >> 24 == 127
         return inside and not self._host.flag(4, str(view.iif), "route_localnet", False)
+
+    def _astray(self, view: View) -> list[OutcomeMap]:
+        """::1 as the destination of a packet from outside.
+
+        Refused as it comes in (ip6_input.c). Translated to ::1, it is looked for behind the ingress interface alone
+        (route.c, rt6_need_strict): a default route there takes it out again.
+        """
+        names, _ = self._host.egress(6, 0)
+        if (
+            "destination" in view.translated
+            and view.iif in names
+            and self._host.forwards(6, str(view.iif)) is not False
+        ):
+            return [self._forwarded_by(replace(view, oif=view.iif))]
+        return [OutcomeMap.constant(Outcome("drop", None, ("routing: ::1 is not routed",)))]
 
     def _forwarded(self, view: View) -> list[OutcomeMap]:
         forwards = self._host.forwards(view.family, str(view.iif))
-        if isinstance(view.ttl, tuple) and view.ttl[1] <= 1:
-            return [OutcomeMap.constant(Outcome("drop", None, ("routing: the TTL ends here",)))]
+        if view.pkttype:
+            return [OutcomeMap.constant(Outcome("drop", None, ("routing: sent to many, not forwarded",)))]
+        if isinstance(view.ttl, tuple):
+            if view.ttl[1] <= 1:
+                return [OutcomeMap.constant(Outcome("drop", None, ("routing: the TTL ends here",)))]
+            # The forward hook sees what is left of it.
+            view = replace(view, ttl=(max(view.ttl[0], 2) - 1, view.ttl[1] - 1))
         if forwards is False:
             return [OutcomeMap.constant(Outcome("drop", None, ("routing: the host does not forward",)))]
         names, certain = self._egress(view)
         if not names and not certain:
             return [OutcomeMap.constant(Outcome("unknown", None, ("routing: no route is told",)))]
-        ways = [
-            self._hook("forward", replace(view, oif=name)).then(_on(lambda seen: self._hook("postrouting", seen)))
-            for name in names
-        ]
+        ways = [self._forwarded_by(replace(view, oif=name)) for name in names]
         if forwards is None or not certain:
             ways.append(OutcomeMap.constant(Outcome("drop", None, ("routing: whether it is forwarded is not told",))))
         return ways or [OutcomeMap.constant(Outcome("drop", None, ("routing: no route",)))]
+
+    def _forwarded_by(self, view: View) -> OutcomeMap:
+        found = self._hook("forward", view).then(_on(lambda seen: self._hook("postrouting", seen)))
+        refused = _NOT_FORWARDED
+        if view.family == 4:
+            # Back where it came from, the source is looked up after all (fib_frontend.c, fib_validate_source).
+            refused = self._host.of_kind(4, "broadcast") if view.oif == view.iif else NOTHING
+        if not refused:
+            return found
+        if isinstance(view.saddr, tuple):
+            return _LINK_ONLY if refused.meets(*view.saddr) else found
+        passing, dropped = frozenset({Outcome("accept", view)}), _LINK_ONLY.values[0]
+        points = sorted({0, *(bound for bound in refused.bounds if bound <= LAST[view.family])})
+        let_on = OutcomeMap.joined((at, dropped if at in refused else passing) for at in points)
+        return let_on.then(_on(lambda _: found))
 
     def _egress(self, view: View) -> tuple[tuple[str, ...], bool]:
         if not isinstance(view.daddr, tuple):

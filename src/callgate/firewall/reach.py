@@ -30,6 +30,8 @@ TRIES: Final = 4096
 """How many classes of packets are tried for one entrance before everybody else is left in doubt."""
 CHOICES: Final = 1024
 """How many combinations of a sender's choices are tried for one destination; what they leave open stays in doubt."""
+COMBINED: Final = 128
+"""Up to how many combinations are all tried; beyond, those that make no difference one by one are not."""
 _LUCK: Final[tuple[Luck, ...]] = ("good", "bad")
 _ODD_FLAGS: Final = (8, 32, 64, 128)
 
@@ -97,12 +99,16 @@ def _choices(policy: Policy, question: Question, interface: str, aim: Aim, known
     def matters(field: str, value: object) -> bool:
         return any(reached(replace(view, **{field: value})) != reached(view) for view in plainly)  # type: ignore[arg-type]
 
-    flags = [2, *(flag for flag in _flags(policy, question) if matters("tcp_flags", flag))]
+    flags = [2, *_flags(policy, question)]
     sports, ttls = [first.sport], [first.ttl]
     if maybe - sure - known and len(every_port) + len(every_ttl) <= CLASSES:
+        sports += every_port
+        ttls += every_ttl
+    if len(sports) * len(ttls) * len(flags) * len(plainly) > COMBINED:
         # A choice that makes no difference by itself is left open.
-        sports += [one for one in every_port if matters("sport", one)]
-        ttls += [one for one in every_ttl if matters("ttl", one)]
+        flags = [2, *(flag for flag in flags[1:] if matters("tcp_flags", flag))]
+        sports = [first.sport, *(one for one in sports[1:] if matters("sport", one))]
+        ttls = [first.ttl, *(one for one in ttls[1:] if matters("ttl", one))]
     chosen = product(sports, ttls, flags, plainly)
     for sport, ttl, flag, view in islice(chosen, len(plainly), CHOICES):
         yield replace(view, sport=sport, ttl=ttl, tcp_flags=flag)

@@ -59,8 +59,8 @@ def read_packet(data: Mapping[str, Any]) -> Packet:
     iif = data.get("iif")
     if not isinstance(iif, str) or not 0 < len(iif) < 16:
         raise EvidenceError("packet", f"iif is not the name of an interface: {str(iif)[:40]!r}")
-    state = data.get("state")
-    if state is not None and state not in _STATES:
+    state: State | None = data.get("state")
+    if state is not None and (not isinstance(state, str) or state not in _STATES):
         raise EvidenceError("packet", f"state is one of {', '.join(sorted(_STATES))}, not {str(state)[:40]!r}")
     return Packet(
         iif,
@@ -71,7 +71,7 @@ def read_packet(data: Mapping[str, Any]) -> Packet:
         _number(data, "source_port", 0xFFFF),
         _number(data, "destination_port", 0xFFFF),
         _flags(data.get("tcp_flags")),
-        _number(data, "ttl", 255) or 64,
+        64 if data.get("ttl") is None else _number(data, "ttl", 255) or 0,
         state,
     )
 

@@ -21,7 +21,9 @@ def test_exposed_host_fails_with_1_and_says_who_gets_in_and_what_to_do(run_callg
     text = " ".join(done.stdout.replace("|", " ").split())
     assert "every IPv4 stranger on eth0, eth1, for example 198.51.100.7 to 192.168.1.10:2000/tcp" in text
     assert "and no rule forbids it" in text
-    assert "to do: no firewall rule refuses anything: accept 2000/tcp from the trusted networks, and drop the rest" in text
+    assert (
+        "to do: no firewall rule refuses anything: accept 2000/tcp from the trusted networks, and drop the rest" in text
+    )
     assert "remedy: Let the firewall accept this port from the trusted networks alone" in text
     assert "no site file: private address space" in text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
@@ -58,7 +59,7 @@ def direct_aims(policy: Policy, question: Question, family: Family) -> Iterator[
     listened = question.listened(family)
     fields: tuple[FieldName, ...] = ("dport", "orig_dport")
     ports = _few(spans(policy.survey.bounds, fields, *question.ports), question.ports)
-    for address in _own(policy, family):
+    for address in _told_apart(policy, question, family):
         if listened is None or policy.survey.translates or address[0] in listened:
             for span in ports:
                 yield Aim(family, address, span)
@@ -84,6 +85,24 @@ def translated_aims(policy: Policy, question: Question, family: Family) -> Itera
             if (place, span) not in seen:
                 seen.add((place, span))
                 yield Aim(family, place, span)
+
+
+def _told_apart(policy: Policy, question: Question, family: Family) -> Iterator[Span]:
+    """One of the host's addresses for each group that no rule and no socket tells apart."""
+    masked = policy.survey.masked & {"daddr4", "daddr6", "orig_daddr4", "orig_daddr6"}
+    if masked or policy.survey.asks_routes or policy.survey.translates:
+        yield from _own(policy, family)
+        return
+    fields: tuple[FieldName, ...] = ("daddr4", "orig_daddr4") if family == 4 else ("daddr6", "orig_daddr6")
+    cuts = sorted({bound for field in fields for bound in policy.survey.bounds.get(field, ())})
+    listened = question.listened(family)
+    seen: set[tuple[int, bool, bool]] = set()
+    for address in _own(policy, family):
+        number = address[0]
+        group = (bisect_right(cuts, number), listened is None or number in listened, address == _LOOPBACK4)
+        if group not in seen:
+            seen.add(group)
+            yield address
 
 
 def _own(policy: Policy, family: Family) -> list[Span]:

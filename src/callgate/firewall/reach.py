@@ -43,9 +43,34 @@ def sources_reaching(policy: Policy, question: Question, families: Iterable[Fami
         aims = list(direct_aims(policy, question, family))
         if question.translated:
             aims += translated_aims(policy, question, family)
-        for interface in policy.host.entrances:
-            doors[Entrance(family, interface)] = _door(policy, question, interface, dict.fromkeys(aims))
+        for alike in _alike(policy, question, family):
+            door = _door(policy, question, alike[0], dict.fromkeys(aims))
+            doors |= {Entrance(family, interface): door for interface in alike}
     return Sources(doors, question.what)
+
+
+def _alike(policy: Policy, question: Question, family: Family) -> Iterable[list[str]]:
+    """The entrances in groups that neither rules nor routing tell apart; one answer does for a group."""
+    host, found = policy.host, policy.survey
+    if question.behind or found.translates or found.asks_routes:
+        return [[name] for name in host.entrances]
+    groups: dict[object, list[str]] = {}
+    for name in host.entrances:
+        looked_for = tuple(name.startswith(one.name) if one.prefix else name == one.name for one in found.interfaces)
+        filtered = host.reverse_path(name) if family == 4 else 0
+        back = host.behind(family, name) if filtered == 1 else None
+        devices = tuple(base.devices is None or name in base.devices for base in policy.ruleset.base_chains)
+        key = (
+            looked_for,
+            filtered,
+            back,
+            devices,
+            host.martian(family, name),
+            name in host.programs,
+            name in host.bridges,
+        )
+        groups.setdefault(key, []).append(name)
+    return groups.values()
 
 
 def _door(policy: Policy, question: Question, interface: str, aims: Iterable[Aim]) -> Door:

@@ -10,6 +10,7 @@ from callgate.errors import EvidenceError
 from callgate.firewall.rule import (
     ACTIONS,
     Action,
+    AddressType,
     BaseChain,
     Chain,
     ChainName,
@@ -18,11 +19,14 @@ from callgate.firewall.rule import (
     Every,
     FieldName,
     Goto,
+    Interface,
+    InterfaceName,
     Jump,
     Not,
     NoTrack,
     Opaque,
     Queue,
+    ReversePath,
     Rule,
     Ruleset,
     SetMark,
@@ -53,6 +57,10 @@ class Survey:
     """The fields some rule looks at through a mask: no two values are then known to be alike."""
     flag_bits: int
     """The TCP flags some rule looks at."""
+    interfaces: frozenset[InterfaceName]
+    """The interface names some rule looks for."""
+    asks_routes: bool
+    """Whether some rule asks what the routes or addresses of the packet's own interface say."""
     lucky: bool
     """Whether some rule depends on rate or chance, of which a sender can have the best by trying again."""
     translates: bool
@@ -78,7 +86,8 @@ def survey(ruleset: Ruleset) -> Survey:
     seen: set[int] = set()
     seen_early: set[int] = set()
     flag_bits = 0
-    lucky = translates = False
+    lucky = translates = asks_routes = False
+    interfaces: set[InterfaceName] = set()
     for chain in ruleset.chains.values():
         for rule in chain.rules:
             for step in rule.steps:
@@ -87,6 +96,11 @@ def survey(ruleset: Ruleset) -> Survey:
                         _note(condition, set(), early, set())
                 for condition in _conditions(step, seen):
                     _note(condition, read, bounds, masked)
+                    if isinstance(condition, Interface):
+                        interfaces.update(condition.names)
+                    asks_routes |= isinstance(condition, ReversePath) or (
+                        isinstance(condition, AddressType) and condition.interface is not None
+                    )
                     lucky |= isinstance(condition, Unknown) and condition.at_first is not None
                     if isinstance(condition, Within) and condition.field == "tcp_flags":
                         flag_bits |= 0xFF if condition.mask is None else condition.mask
@@ -116,6 +130,8 @@ def survey(ruleset: Ruleset) -> Survey:
         },
         frozenset(masked),
         flag_bits,
+        frozenset(interfaces),
+        asks_routes,
         lucky,
         translates,
         frozenset(writers),

@@ -162,3 +162,21 @@ def test_dump_that_is_none_or_cut_short_never_passes(control: str, text: str) ->
 
 def test_no_rule_at_all_lets_everybody_in() -> None:
     assert set(verdicts(alone(iptables_save=""), "EXP-01").values()) == {Verdict.FAIL}
+
+
+def test_report_of_a_bundle_made_by_hand_says_what_routing_took_for_granted() -> None:
+    files = {name: (HOSTS / "ipt17-compliant" / name).read_bytes() for name in ("iptables-save.txt", "ip-addr.json")}
+    said = " ".join(target_of(Bundle("by hand", files), SITE).assumptions())
+    assert "taken as empty: nft.json, ip6tables-save.txt" in said
+    assert "tells no routes" in said
+    assert "does not tell rp_filter: taken as off" in said
+    routes = (HOSTS / "ipt17-compliant" / "ip-route.json").read_bytes()
+    told = {**files, "ip-route.json": routes, "sysctl.txt": b"net.ipv4.conf.all.rp_filter = 1\n"}
+    said = " ".join(target_of(Bundle("by hand", told), SITE).assumptions())
+    assert "routes" not in said
+    assert "rp_filter" not in said
+
+
+def test_dump_whose_tables_may_be_dormant_is_told() -> None:
+    recorded = {"nft.json": (HOSTS / "nft01-compliant" / "nft.json").read_bytes()}
+    assert "plain listing" in " ".join(target_of(Bundle("pull request", recorded), SITE).assumptions())

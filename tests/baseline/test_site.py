@@ -201,3 +201,10 @@ def test_a_waiver_may_name_a_service_of_the_sites_own(site: LoadSite) -> None:
 @pytest.mark.parametrize("section", ["expected", "auditor"])
 def test_a_section_that_may_be_left_out_may_be_empty(site: LoadSite, section: str) -> None:
     assert getattr(site(f"{section}:\n"), section) is None
+
+
+def test_networks_behind_are_the_sites_and_those_of_the_hosts_entries(site: LoadSite) -> None:
+    made = site('behind: [10.9.0.0/16]\nhosts: {"gw*": {behind: [10.88.0.0/24, 10.9.0.0/16]}}\n')
+    assert [str(network) for network in made.behind_of("ssh://gw1", "gw1")] == ["10.88.0.0/24", "10.9.0.0/16"]
+    assert [str(network) for network in made.behind_of("ssh://pbx1", "pbx1")] == ["10.9.0.0/16"]
+    assert site("").behind_of("ssh://pbx1", "pbx1") == ()

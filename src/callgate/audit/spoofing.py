@@ -60,7 +60,7 @@ def _strange(target: Target, entrance: Entrance) -> tuple[Intervals, Intervals]:
 
 
 def _told(target: Target, service: Service, entrance: Entrance, door: Door, members: Intervals) -> str:
-    rules = next((way.rules for way in door.ways if way.sources & members), ())
+    rules = next((found[1].rules for way in door.ways if (found := way.at(members)) is not None), ())
     through = f" through {' and '.join(rules)}" if rules else ""
     family, interface = entrance
     host = target.evidence.policy.host

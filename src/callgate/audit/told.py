@@ -69,13 +69,24 @@ def who(target: Target, entrance: Entrance, members: Intervals) -> str:
     """A set of sources in words, like `every IPv4 stranger`, or its largest networks and how many more there are."""
     family = entrance.family
     host = target.evidence.policy.host
-    strangers = EVERYONE[family] - interval_of(target.plan.site.trusted, family) - _impossible(host, entrance)
+    impossible = _impossible(host, entrance)
+    strangers = EVERYONE[family] - interval_of(target.plan.site.trusted, family) - impossible
     if not strangers - members:
         return f"every IPv{family} stranger"
     spared = cidrs(family, strangers - members, _NETWORKS_TOLD + 1)
     if len(spared) <= _NETWORKS_TOLD and members.size > strangers.size // 2:
         return f"every IPv{family} stranger but {' and '.join(text for text, _ in spared)}"
-    return networks_in_words(family, members)
+    return networks_in_words(family, _rounded(family, members, impossible))
+
+
+def _rounded(family: Family, members: Intervals, impossible: Intervals) -> Intervals:
+    """The set with such impossible sources added as make it fewer networks: 10.0.0.0/24, and not all but one of it."""
+    best, count = members, len(cidrs(family, members, _NETWORKS_COUNTED))
+    for first, last in impossible:
+        wider = best | Intervals.single(first, last)
+        if (fewer := len(cidrs(family, wider, _NETWORKS_COUNTED))) < count:
+            best, count = wider, fewer
+    return best
 
 
 def networks_in_words(family: Family, members: Intervals) -> str:
@@ -139,7 +150,9 @@ def _example(host: Host, entrance: Entrance, door: Door, members: Intervals) -> 
             if common := way.sources & members & wanted:
                 first, last = next(iter(common))
                 # The first address of a network is no host's.
-                return way, min(first + 1, last) if first in (one.bounds[0] for one in near) else first
+                source = min(first + 1, last) if first in (one.bounds[0] for one in near) else first
+                exact = way.at(Intervals.single(source))
+                return (exact[1] if exact else way), source
     return None
 
 

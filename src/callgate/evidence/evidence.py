@@ -250,9 +250,13 @@ class Evidence:
 
     def assumptions(self) -> tuple[str, ...]:
         """What reading this bundle took for granted."""
+        try:
+            notes = self.policy.ruleset.notes
+        except EvidenceError:
+            notes = ()
         if not self.bundle.by_hand:
-            return ()
-        said = ["the bundle has no manifest: each file is taken as complete"]
+            return notes
+        said = ["the bundle has no manifest: each file is taken as complete", *notes]
         if self.rules_alone:
             told = "it holds firewall dumps alone"
             return (*said, f"{told}: judged on a host that has every interface and address the rules name, and others")

@@ -33,6 +33,8 @@ CHOICES: Final = 1024
 COMBINED: Final = 128
 """Up to how many combinations are all tried; beyond, those that make no difference one by one are not."""
 _LUCK: Final[tuple[Luck, ...]] = ("good", "bad")
+RULES: Final = 100
+"""How many rules are told for each way."""
 _ODD_FLAGS: Final = (8, 32, 64, 128)
 
 
@@ -205,10 +207,19 @@ def _overlap(value: object, ports: Span) -> tuple[bool, bool]:
 
 
 def _ways(aim: Aim, question: Question, reached: OutcomeMap, gained: Intervals, hoped: Intervals) -> Iterator[Way]:
+    def tell(source: int) -> tuple[str, tuple[str, ...]]:
+        outcomes = reached.at(source)
+        return _destination(aim, question, outcomes), _reasons(outcomes)
+
     for members, sure in ((gained, True), (hoped, False)):
         if members:
-            outcomes = reached.at(members.bounds[0])
-            yield Way(_destination(aim, question, outcomes), members, sure, _reasons(outcomes))
+            rules: dict[str, None] = {}
+            for first, last in members:
+                for _, _, outcomes in reached.segments(first, last + 1):
+                    rules.update(dict.fromkeys(_reasons(outcomes)))
+                if len(rules) >= RULES:
+                    break
+            yield Way(tell(members.bounds[0])[0], members, sure, tuple(rules)[:RULES], tell)
 
 
 def _destination(aim: Aim, question: Question, outcomes: Outcomes) -> str:

@@ -154,10 +154,12 @@ class Routing:
 
     def _forwarded_by(self, view: View) -> OutcomeMap:
         found = self._hooks.cross("forward", view).then(on(lambda seen: self._hooks.cross("postrouting", seen)))
-        refused = _NOT_FORWARDED
-        if view.family == 4:
+        back = view.oif == view.iif
+        if view.family == 6:
+            refused = NOTHING if back else _NOT_FORWARDED
+        else:
             # Back where it came from, the source is looked up after all (fib_frontend.c, fib_validate_source).
-            refused = self._host.of_kind(4, "broadcast") if view.oif == view.iif else NOTHING
+            refused = self._host.of_kind(4, "broadcast") if back else NOTHING
         if not refused:
             return found
         if isinstance(view.saddr, tuple):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NamedTuple
 
@@ -43,13 +43,27 @@ class Door:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way in: the packet's destination and port, for whom it works, and the rules that let it."""
+    """One way in: the packet's destination and port, for whom it works, and the rules that let them."""
 
     destination: str
     """What the packet is sent to, like `192.168.1.10:2000/tcp`, with where it ends if that is elsewhere."""
     sources: Intervals
     sure: bool
     rules: tuple[str, ...]
+    """The rules responsible; of a way that many rules open, some of them. `at` tells which opens it to whom."""
+    tell: Callable[[int], tuple[str, tuple[str, ...]]] | None = field(default=None, compare=False)
+    """Destination and rules for one source, where they differ from source to source."""
+
+    def at(self, members: Intervals) -> tuple[int, Way] | None:
+        """A source among the members for whom this is a way, and the way as it is for that one; None when none is."""
+        common = self.sources & members
+        if not common:
+            return None
+        source = common.bounds[0]
+        if self.tell is None:
+            return source, self
+        destination, rules = self.tell(source)
+        return source, replace(self, destination=destination, rules=rules)
 
 
 @dataclass(frozen=True)
@@ -158,12 +172,12 @@ def interval_of(networks: Iterable[Network], family: Family) -> Intervals:
 
 def _sentence(entrance: Entrance, door: Door, members: Intervals, word: str, what: str) -> str:
     said = f"{in_words(entrance.family, members)} on {entrance.interface} {word} {what}"
-    way = next((way for way in door.ways if way.sources & members), None)
-    if way is None:
+    found = next((found for way in door.ways if (found := way.at(members)) is not None), None)
+    if found is None:
         return said
-    witness = (way.sources & members).bounds[0]
+    source, way = found
     through = f" through {' and '.join(way.rules)}" if way.rules else ", no rule forbids it"
-    return f"{said} (for example {write_address(entrance.family, witness)} to {way.destination}){through}"
+    return f"{said} (for example {write_address(entrance.family, source)} to {way.destination}){through}"
 
 
 def in_words(family: Family, members: Intervals) -> str:

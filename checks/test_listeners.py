@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from callgate.audit.accounting import AccountedFor, let_in, unaccounted
+from callgate.audit.exposure import every_table
 from callgate.audit.standing import bindings, evidence_lines, listening
 from callgate.audit.target import Target
 from callgate.baseline.service import Service
@@ -65,3 +66,4 @@ def test_every_listener_strangers_reach_is_accounted_for(
         raise NotDetermined(f"which process holds it is not shown (collect as root): {bindings(unseen)}")
     if doubtful := accounts.in_doubt(reached.perhaps):
         raise NotDetermined(f"strangers perhaps reach it: {bindings(doubtful)}\n{reached.explain(doubtful)}")
+    every_table(target)

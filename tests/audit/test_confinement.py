@@ -86,8 +86,13 @@ def test_listener_on_loopback_that_strangers_are_translated_to_must_be_accounted
     assert "2001/tcp (relay) on 127.0.0.1" in message
 
 
-def test_loopback_strangers_can_be_translated_to_is_beyond_this_host(host: Host) -> None:
-    plain = host(socket("127.0.0.1"))
-    translated = host({**socket("127.0.0.1"), "sysctl.txt": ROUTED, "iptables-save.txt": NAT})
-    for target, expected in ((plain, False), (translated, True)):
+def test_loopback_does_not_confine_where_neighbours_may_send_to_it(host: Host) -> None:
+    verdict, message = judged("EXP-01", host({**socket("127.0.0.1"), "sysctl.txt": ROUTED}))
+    assert verdict is Verdict.FAIL
+    assert "203.0.113.1 to 127.0.0.1:2000/tcp" in message
+
+
+def test_loopback_that_others_may_send_to_is_beyond_this_host(host: Host) -> None:
+    plain, routed = host(socket("127.0.0.1")), host({**socket("127.0.0.1"), "sysctl.txt": ROUTED})
+    for target, expected in ((plain, False), (routed, True)):
         assert [target.beyond(one) for one in target.evidence.listeners if one.port == 2000] == [expected]

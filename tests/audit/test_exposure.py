@@ -174,6 +174,31 @@ def test_virtual_services_are_not_determined(host: Host) -> None:
     assert "IPVS" in message
 
 
+IPV6_ADDRESS = QUIET_HOST["ip-addr.json"].replace(
+    b'"prefixlen": 24, "scope": "global"}]}',
+    b'"prefixlen": 24, "scope": "global"}, {"local": "fd00:1::10", "prefixlen": 64, "scope": "global"}]}',
+    1,
+)
+
+
+@pytest.mark.parametrize(
+    ("rule", "verdict"),
+    [
+        ("", Verdict.FAIL),
+        ("-A INPUT -p icmpv6 -j ACCEPT\n", Verdict.PASS),
+        ("-A INPUT -p icmpv6 -m icmp6 --icmpv6-type 135 -j ACCEPT\n", Verdict.PASS),
+        ("-A INPUT -m conntrack --ctstate UNTRACKED -j ACCEPT\n", Verdict.PASS),
+        ("-A INPUT -p icmpv6 -m conntrack --ctstate ESTABLISHED -j ACCEPT\n", Verdict.FAIL),
+    ],
+)
+def test_host_that_no_neighbour_finds_locks_ipv6_phones_out(host: Host, rule: str, verdict: Verdict) -> None:
+    phones = "-A INPUT -s fd00:1::/64 -p tcp --dport 2000 -j ACCEPT\n"
+    text = f"*filter\n:INPUT DROP [0:0]\n{rule}{phones}COMMIT\n".encode()
+    found, message = judged("EXP-02", host({**serving(ip6tables_save=text), "ip-addr.json": IPV6_ADDRESS}))
+    assert found is verdict, message
+    assert ("no neighbour on eth0 finds fd00:1::10: all ICMPv6 is dropped" in message) == (verdict is Verdict.FAIL)
+
+
 FLOW = (
     "tcp      6 99 {state} src={peer} dst={dst} sport=40000 dport={port} "
     "src={end} dst={peer} sport={end_port} dport=40000 [ASSURED] mark=0 use=1\n"

@@ -114,7 +114,7 @@ BY_HAND = {
     "EXP-03": {"ss.txt", "ip-addr.json", "nft.json"},
     "LSN-02": {"ss.txt"},
     "LSN-03": {"ss.txt"},
-    "LSN-04": {"ss.txt", "ip-addr.json"},
+    "LSN-04": {"ss.txt", "ip-addr.json", "nft.json"},
 }
 """What each control cannot do without, even in a bundle made by hand; other dumps then count as empty."""
 

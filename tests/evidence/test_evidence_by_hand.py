@@ -44,7 +44,16 @@ def test_a_bundle_made_by_hand_needs_one_dump_and_says_which_it_lacks() -> None:
     assert evidence.filtering == Filtering(1, 0, False)
     assert evidence.assumptions() == (
         "the bundle has no manifest: each file is taken as complete",
+        "it holds firewall dumps alone: "
+        "judged on a host that has every interface and address the rules name, and others",
+        "it holds no dump of IPv6, which is not judged",
+    )
+    of_a_host = made({"iptables-save.txt": ONE_RULE, "ip-addr.json": addresses("10.0.0.2/8")})
+    assert of_a_host.assumptions() == (
+        "the bundle has no manifest: each file is taken as complete",
         "not in the bundle, taken as empty: nft.json, ip6tables-save.txt",
+        "the bundle tells no routes: only networks the host has an address in are taken as known",
+        "the bundle does not tell rp_filter: taken as off",
     )
 
 

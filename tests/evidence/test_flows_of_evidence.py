@@ -57,6 +57,8 @@ def test_bundle_made_by_hand_may_lack_the_list_but_an_empty_one_is_not_believed(
 
 
 def test_ports_that_were_kept_are_those_of_the_recorded_command() -> None:
-    assert collected(b"", command='conntrack -L | grep -E "[sd]port=(2000|5060) "').flow_ports == {2000, 5060}
+    assert collected(b"", command='conntrack -L | grep -E "[sd]port=(2000|5060) "').flow_ports == frozenset(
+        {2000, 5060}
+    )
     assert collected(b"", command="conntrack -L").flow_ports is None
     assert Evidence(Bundle("by hand", {"conntrack.txt": LINE})).flow_ports is None

@@ -1,4 +1,4 @@
-"""A host as its audit sees it, as `callgate reach` does, and as clients on both sides do."""
+"""A host as its audit sees it, as its rules are read, and as clients on both sides see it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Literal
 
+import testinfra
+
+from callgate.audit.plan import make_plan
+from callgate.audit.reaching import reaching_of
+from callgate.evidence.backends import host_uri, register_backends
+from callgate.evidence.bundle import write_bundle
+from callgate.evidence.collector import collect
+from callgate.evidence.evidence import Evidence
+from callgate.firewall.sources import Entrance
 from callgate.lab.topology import Lab
 
 SITE = 'trusted: [192.168.1.0/24, "fd00:1::/64"]\nauditor: none\n'
@@ -52,16 +62,19 @@ class Seen:
 
 
 def seen(lab: Lab, ports: Iterable[int] = (2000,), *, baseline: str = "voip-core", service: str = "sccp") -> Seen:
-    """Audit the PBX, ask its evidence who reaches the service, then dial `ports` from both sides in both families."""
+    """Collect the PBX and audit it, ask its rules who reaches the service, and dial `ports` from both sides."""
     site = lab.directory / "trusted.yaml"
     site.write_text(SITE, encoding="utf-8")
-    options = ["--site", str(site)]
-    with ThreadPoolExecutor(2) as pool:
-        audited = pool.submit(_callgate, "audit", lab.pbx.uri, *options, "--baseline", baseline, "--json", "-")
-        reached = pool.submit(_reach, lab, *options, "--service", service, "--json")
-        # Only then are calls made: the audit looks at live flows too.
-        code, report = audited.result()
-        rows = reached.result()
+    register_backends()
+    bundle = collect(testinfra.get_host(host_uri(lab.pbx.uri)))
+    evidence = lab.pbx.new_directory("bundle") / "evidence"
+    write_bundle(bundle, evidence)
+    # The calls leave flows behind, but the evidence is there by now.
+    with ThreadPoolExecutor(1) as pool:
+        calls = pool.submit(dialled, lab, ports)
+        code, report = _audit(f"bundle://{evidence}", site, baseline)
+        reach, doubtful = _reach(Evidence(bundle), site, service)
+        got_in = calls.result()
     assert report["exit_code"] == code
     outcomes = [
         outcome
@@ -72,9 +85,9 @@ def seen(lab: Lab, ports: Iterable[int] = (2000,), *, baseline: str = "voip-core
         exit_code=code,
         verdicts={outcome["control"]: outcome["verdict"] for outcome in outcomes},
         messages={outcome["control"]: outcome["message"] for outcome in outcomes},
-        reach=_doors(rows, "sources"),
-        doubtful=_doors(rows, "doubtful"),
-        dialled=dialled(lab, ports),
+        reach=reach,
+        doubtful=doubtful,
+        dialled=got_in,
     )
 
 
@@ -91,27 +104,23 @@ def dialled(lab: Lab, ports: Iterable[int] = (2000,)) -> frozenset[Door]:
         return frozenset(door for (door, _, _), got_in in zip(calls, pool.map(connected, calls), strict=True) if got_in)
 
 
-def _reach(lab: Lab, *options: str) -> list[dict[str, Any]]:
-    bundle = lab.pbx.new_directory("bundle") / "evidence"
-    code, _ = _callgate("collect", lab.pbx.uri, "--out", str(bundle))
-    assert code == 0
-    code, rows = _callgate("reach", str(bundle), *options)
-    assert code == 0
-    return list(rows)
+def _reach(evidence: Evidence, site: Path, service: str) -> tuple[frozenset[Door], frozenset[Door]]:
+    """Whom the rules let in, surely and perhaps."""
+    plan = make_plan("voip-core", site, [])
+    judged = [one for one in plan.services if one.name == service]
+    doors = {one.entrance: one.door for one in reaching_of(evidence, plan.site, judged)}
+    surely, perhaps = set(), set()
+    for client, (interface, address, _) in _CLIENTS.items():
+        door = doors[Entrance(client[1], interface)]
+        if int(ip_address(address)) in door.surely:
+            surely.add(client)
+        elif int(ip_address(address)) in door.perhaps:
+            perhaps.add(client)
+    return frozenset(surely), frozenset(perhaps)
 
 
-def _callgate(*words: str) -> tuple[int, Any]:
-    command = [sys.executable, "-m", "callgate", *words]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=60)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, json.loads(done.stdout) if "--json" in words else None
-
-
-def _doors(rows: Iterable[dict[str, Any]], key: str) -> frozenset[Door]:
-    return frozenset(
-        door
-        for door, (interface, client, _) in _CLIENTS.items()
-        for row in rows
-        if (row["interface"], row["family"]) == (interface, door[1])
-        and any(ip_address(client) in ip_network(network) for network in row[key])
-    )
+def _audit(host: str, site: Path, baseline: str) -> tuple[int, dict[str, Any]]:
+    command = [sys.executable, "-m", "callgate", "audit", host, "--site", str(site), "--baseline", baseline]
+    done = subprocess.run([*command, "--json", "-"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert done.stdout, done.stderr.decode()
+    return done.returncode, json.loads(done.stdout)

@@ -154,10 +154,10 @@ def test_zone_of_sources_passes_and_believes_forged_ones_over_ipv4_alone(lab: La
     firewalld = use_firewalld(lab)
     for network in ("192.168.1.0/24", "fd00:1::/64"):
         firewalld.command("--zone=trusted", f"--add-source={network}")
-    assert_closed(seen(lab))
-    # IPv6_rpfilter is on as installed; for IPv4 firewalld leaves it to the kernel's rp_filter, which is off here.
     found = seen(lab, baseline="voip-strict")
-    assert found.verdicts["EXP-04"] == "fail"
+    assert found.reach == found.dialled == PHONES
+    # IPv6_rpfilter is on as installed; for IPv4 firewalld leaves it to the kernel's rp_filter, which is off here.
+    assert found.failed == {"EXP-04"}, found.messages
     assert "192.168.1.0/24" in found.messages["EXP-04"]
     assert "fd00:1:" not in found.messages["EXP-04"]
     for address in ("192.168.1.77/32", "fd00:1::77/128"):
@@ -197,10 +197,14 @@ def test_ufw_limit_lets_strangers_in_at_first(lab: Lab, ufw: Ufw) -> None:
     ufw.command("limit", "2000/tcp")
     found = seen(lab)
     assert found.verdicts["EXP-01"] == "fail"
-    assert found.reach == found.dialled == EVERYBODY
-    results = [lab.stranger.dial("connect", "203.0.113.10", 2000, timeout=0.4).result for _ in range(8)]
-    assert results[0] == "connected"
-    assert results[-1] == "refused"
+    # Until it is reloaded, ufw's IPv6 chain for this is empty, and what returns from it is dropped.
+    assert found.reach == found.dialled == PHONES | {("stranger", 4)}
+    results = [lab.stranger.dial("connect", "203.0.113.10", 2000, timeout=0.4).result for _ in range(6)]
+    assert (results[0], results[-1]) == ("connected", "refused")
+    ufw.command("reload")
+    found = seen(lab)
+    assert_open(found)
+    assert "ufw6-user-limit-accept" in found.messages["EXP-01"]
 
 
 @pytest.mark.parametrize("guard", ["none", "nftables", "iptables"])

@@ -104,7 +104,7 @@ def balanced(target: Target) -> None:
 
 
 def every_table(target: Target) -> None:
-    """A bundle made by hand without `nft.json` may hide a translation: that is no proof that there is none."""
+    """Raise EvidenceError for a bundle made by hand without `nft.json`: it may hide a translation, or a drop."""
     evidence = target.evidence
     if evidence.bundle.by_hand and not evidence.rules_alone and "nft.json" not in evidence.bundle:
         evidence.bundle.read("nft.json")

@@ -17,10 +17,12 @@ from callgate.baseline.site import DEFAULT_SITE
 from callgate.evidence.listener import Listener
 from callgate.firewall.host import Host
 from callgate.firewall.intervals import NOTHING, Intervals
-from callgate.firewall.rule import Family
+from callgate.firewall.rule import Family, State
 from callgate.firewall.sources import Entrance, Sources, interval_of
 from callgate.firewall.trace import FLAGS, PROTOCOLS, Packet, write_address
 
+_SOLICITED_NODE = 0xFF0200000000000000000001FF000000
+"""ff02::1:ff00:0/104 (RFC 4291 section 2.7.1)."""
 _LINK_LOCAL = tuple(network for network in PRIVATE_NETWORKS if network.is_link_local)
 
 
@@ -63,6 +65,8 @@ def lock_out(target: Target, service: Service) -> LockOut:
             asked |= owed
             if owed:
                 _compare(target, service, found, Entrance(family, interface), owed, reached, result)
+                if family == 6 and not result.locked_out and (unfound := _undiscovered(target, interface)):
+                    result.locked_out.append(unfound)
     if not asked:
         return LockOut(skipped="the evidence shows no interface that leads to a trusted network")
     return result
@@ -140,6 +144,29 @@ def _compare(
         told = _in_words(target, entrance, doubt)
         why = _why(target, service, found, entrance, doubt, "is perhaps refused")
         result.doubtful.append(f"{told} on {interface} perhaps cannot reach it: {why}")
+
+
+def _undiscovered(target: Target, interface: str) -> str | None:
+    """Why no neighbour on the interface finds the host over IPv6, or None.
+
+    Neighbour solicitations (RFC 4861) go to the solicited-node group of an address; connection tracking leaves them
+    untracked. What rests on the ICMPv6 type alone is not certain here, and passes.
+    """
+    policy = target.evidence.policy
+    near = [entry for entry in policy.host.addresses if (entry.family, entry.interface) == (6, interface)]
+    near = [entry for entry in near if entry.prefix < 128 and entry.address >> 118 != 0x3FA]
+    if not near:
+        return None
+    own = near[0]
+    group = _SOLICITED_NODE | own.address & 0xFFFFFF
+    source = own.network.bounds[0] + 1 + (own.address == own.network.bounds[0] + 1)
+    states: tuple[State | None, ...] = (None, "untracked")
+    asked = [Packet(interface, 6, source, group, PROTOCOLS["icmpv6"], state=state) for state in states]
+    answers = [policy.trace(packet) for packet in asked]
+    if any(traced.verdict not in ("drop", "reject") for traced in answers):
+        return None
+    by = " and ".join(dict.fromkeys(rule for traced in answers for rule in traced.rules))
+    return f"no neighbour on {interface} finds {write_address(6, own.address)}: all ICMPv6 is dropped by {by}"
 
 
 def _why(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callgate.audit.exposure import sockets_of
+from callgate.audit.exposure import every_table, sockets_of
 from callgate.audit.target import Target
 from callgate.audit.told import whole_networks
 from callgate.audit.ways_in import around, behind, entrances, straight
@@ -42,6 +42,7 @@ def spoofable(target: Target, service: Service) -> str | None:
             doubts.append(f"perhaps {_told(target, service, entrance, door, wrong)}")
     if doubts:
         raise NotDetermined("; ".join(doubts[:4]))
+    every_table(target)
     return None
 
 

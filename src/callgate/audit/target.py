@@ -144,11 +144,8 @@ class Target:
         return not listener.loopback or self._loopback_is_routed()
 
     def _loopback_is_routed(self) -> bool:
-        """Whether a translation could send strangers to 127.0.0.1 (route_localnet)."""
-        evidence = self.evidence
-        if not any(key.endswith(".route_localnet") and value != "0" for key, value in evidence.sysctls.items()):
-            return False
-        return evidence.translates()
+        """Whether packets of others to 127.0.0.0/8 are taken (route_localnet), from neighbours even untranslated."""
+        return any(key.endswith(".route_localnet") and value != "0" for key, value in self.evidence.sysctls.items())
 
 
 def _reachable(entry: InterfaceAddress) -> bool:

@@ -130,9 +130,18 @@ take sysctl.txt sh -c "cd /proc/sys || exit; for key in net/ipv4/ip_forward net/
   net/netfilter/nf_conntrack_tcp_loose net/ipv4/conf/*/rp_filter net/ipv4/conf/*/route_localnet net/ipv4/conf/*/accept_local \
   net/ipv4/conf/*/forwarding net/ipv6/conf/*/forwarding; do \
   if value=\$(cat \"\$key\" 2>/dev/null); then echo \"\$(echo \"\$key\" | tr /. ./) = \$value\"; fi; done; true"
+# "firewall-cmd" ends with 252 where firewalld does not run, with 36 where there is no system bus: it guards nothing then.
 if command -v firewall-cmd >/dev/null 2>&1; then
-  take firewalld-runtime.txt firewall-cmd --list-all-zones
-  take firewalld-permanent.txt firewall-cmd --permanent --list-all-zones
+  limited "$seconds" firewall-cmd --state >/dev/null 2>&1 </dev/null
+  case $? in
+    36 | 252)
+      for view in runtime permanent; do
+        echo "@file firewalld-$view.txt"; echo "@command firewall-cmd --state"; echo "@absent"
+      done ;;
+    *)
+      take firewalld-runtime.txt firewall-cmd --list-all-zones
+      take firewalld-permanent.txt firewall-cmd --permanent --list-all-zones ;;
+  esac
 fi
 if command -v ufw >/dev/null 2>&1; then take ufw-status.txt ufw status verbose; fi
 for path in /etc/iptables/rules.v4 /etc/iptables/rules.v6 /etc/sysconfig/iptables /etc/sysconfig/ip6tables \

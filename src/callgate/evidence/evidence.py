@@ -27,6 +27,8 @@ _LEGACY = {
     "iptables-legacy-save.txt": "ip_tables_names.txt",
     "ip6tables-legacy-save.txt": "ip6_tables_names.txt",
 }
+_IPV4_DUMPS = ("nft.json", "iptables-save.txt", "iptables-legacy-save.txt")
+_IPV6_DUMPS = ("nft.json", "ip6tables-save.txt", "ip6tables-legacy-save.txt")
 _ROUTES = ("ip-route.json", "ip6-route.json")
 _IPVS = "proc-net-ip_vs.txt"
 _KEPT_PORTS = re.compile(r"port=\(([0-9]{1,5}(?:\|[0-9]{1,5}){0,99})\)")
@@ -259,7 +261,11 @@ class Evidence:
         said = ["the bundle has no manifest: each file is taken as complete", *notes]
         if self.rules_alone:
             told = "it holds firewall dumps alone"
-            return (*said, f"{told}: judged on a host that has every interface and address the rules name, and others")
+            said.append(f"{told}: judged on a host that has every interface and address the rules name, and others")
+            for family, dumps in (("IPv4", _IPV4_DUMPS), ("IPv6", _IPV6_DUMPS)):
+                if not any(file in self.bundle for file in dumps):
+                    said.append(f"it holds no dump of {family}, which is not judged")
+            return tuple(said)
         missing = [file for file in _DUMPS if file not in self.bundle]
         if missing:
             said.append(f"not in the bundle, taken as empty: {', '.join(missing)}")

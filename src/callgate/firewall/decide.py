@@ -160,8 +160,10 @@ class Deciding:
         if view.iif == host.loopback:
             return self._plain(not one.negated)
         routed = host.routed(view.family) if one.loose else host.behind(view.family, view.iif)
+        # The lookup must end at a unicast route: not at an address of the host's own, nor at a broadcast one.
+        routed -= host.own(view.family) | host.of_kind(view.family, "broadcast")
         # Where routes are not told, one that is not known may lead there.
-        maybe = routed if host.told(view.family) else self.everyone
+        maybe = routed if host.told(view.family) else self.everyone - host.own(view.family)
         if isinstance(view.saddr, tuple):
             maybe = self._among(view.saddr, maybe)[1]
             routed = self._among(view.saddr, routed)[0]

@@ -98,7 +98,7 @@ def test_the_number_of_accepted_sources_is_exact_for_every_port(many: int, seed:
     diagrams = Diagrams()
     truth = diagrams.accepted(list(built.ruleset.base_chains[0].chain.rules))
     for port in PORTS:
-        found = policy._path._traversal.summary(built.ruleset.base_chains[0].chain, syn(OWN4, port))
+        found = policy._path._hooks._traversal.summary(built.ruleset.base_chains[0].chain, syn(OWN4, port))
         accepted = found.where(lambda each: {one.fate for one in each} == {"accept"}, 2**32 - 1)
         expected = (truth & diagrams.port(port)).sat_count(ADDRESS + PORT)  # type: ignore[operator]
         assert accepted.size == expected

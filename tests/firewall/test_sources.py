@@ -104,11 +104,11 @@ def test_networks_in_cidr_form_are_the_set_again(family: Family, data: st.DataOb
     assert cidrs(family, members, 2) == found[:2]
 
 
-def test_words_name_the_first_networks_and_count_the_rest() -> None:
+def test_words_name_the_largest_networks_and_count_the_rest() -> None:
     net = Intervals.single(ipv4("203.0.113.0"), ipv4("203.0.113.255"))
     assert in_words(4, net) == "203.0.113.0/24"
     more = net | Intervals.single(ipv4("198.51.100.7")) | Intervals.single(ipv4("10.0.0.0"), ipv4("10.255.255.255"))
-    assert in_words(4, more) == "10.0.0.0/8, 198.51.100.7/32 and 256 more"
+    assert in_words(4, more) == "10.0.0.0/8, 203.0.113.0/24 and 1 more"
     assert in_words(4, Intervals.single(0, 2**32 - 1)) == "every IPv4 source"
     assert in_words(6, Intervals.single(0, 2**128 - 1)) == "every IPv6 source"
 
@@ -124,3 +124,9 @@ def test_an_explanation_says_who_by_which_interface_and_through_which_rule() -> 
     assert Sources({}, "sccp").explain() == "nobody reaches sccp"
     many = Sources({Entrance(4, f"eth{number}"): Door(net) for number in range(6)})
     assert many.explain(limit=2).endswith("; and 4 more")
+
+
+def test_words_for_nearly_everybody_name_who_is_left_out() -> None:
+    everybody_else = Intervals.single(ipv4("224.0.0.0"), ipv4("239.255.255.255")).complement(2**32 - 1)
+    assert in_words(4, everybody_else) == "every IPv4 source but 224.0.0.0/4"
+    assert in_words(6, Intervals.single(2, 2**100)).endswith(" and many more")

@@ -114,8 +114,6 @@ def test_rule_behind_firewalld_lets_strangers_in_though_firewalld_does_not_show_
     assert_open(found)
     assert "filter_INPUT rule 1: tcp dport 2000 accept" in found.messages["EXP-01"]
     assert firewalld.command("--list-all-zones") == before
-    firewalld.command("--reload")
-    assert dialled(lab) == PHONES
 
 
 def test_rich_rule_for_ipv4_locks_ipv6_phones_out_until_there_is_one_for_them(lab: Lab) -> None:
@@ -199,7 +197,7 @@ def test_ufw_limit_lets_strangers_in_at_first(lab: Lab, ufw: Ufw) -> None:
     assert found.verdicts["EXP-01"] == "fail"
     # Until it is reloaded, ufw's IPv6 chain for this is empty, and what returns from it is dropped.
     assert found.reach == found.dialled == PHONES | {("stranger", 4)}
-    results = [lab.stranger.dial("connect", "203.0.113.10", 2000, timeout=0.4).result for _ in range(6)]
+    results = [lab.stranger.dial("connect", "203.0.113.10", 2000).result for _ in range(6)]
     assert (results[0], results[-1]) == ("connected", "refused")
     ufw.command("reload")
     found = seen(lab)
@@ -223,6 +221,6 @@ def test_usual_remedy_leaves_sccp_open(lab: Lab, guard: Literal["none"] | Backen
     assert_open(found)
     assert "2000/tcp" in found.messages["EXP-01"]
     # Over IPv4 it stops SIP over UDP, but not where firewalld's own rules of the same table come first.
-    answered = lab.stranger.dial("options-udp", "203.0.113.10", 5060, timeout=0.5).result == "answered"
+    answered = lab.stranger.dial("options-udp", "203.0.113.10", 5060).result == "answered"
     assert answered is (guard == "iptables")
     assert lab.stranger.dial("options-udp", "2001:db8:66::10", 5060).result == "answered"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from callgate.audit.reaching import families_of
+from callgate.audit.confinement import entrances, from_outside
+from callgate.audit.reaching import families_of, offers
 from callgate.audit.standing import evidence_lines, listening
 from callgate.audit.target import Target
 from callgate.audit.told import named, who_gets_in
-from callgate.audit.ways_in import around, behind, entrances, straight
+from callgate.audit.ways_in import around, behind, straight
 from callgate.baseline.service import Service
 from callgate.errors import EvidenceError, NotDetermined
 from callgate.evidence.interfaces import Network
@@ -70,14 +71,17 @@ def exposure(target: Target, service: Service, *, demanded: bool) -> Exposure:
 def roundabout(target: Target, service: Service, *, into_trusted: bool) -> Exposure:
     """The strangers that translation or forwarding leads to the service, here or on a call manager behind this host.
 
-    Plain forwarding into trusted networks is not judged for a host that offers VoIP itself, as phones stand there;
-    the site names the networks of call managers behind it, and `into_trusted` has all of them judged.
+    Plain forwarding into trusted networks is not judged for a host that offers VoIP itself, as phones stand there,
+    nor into any network for a service that such a host does not offer: the site names the networks of call managers
+    behind it, and `into_trusted` has all of them judged.
     Raises EvidenceError for evidence that is damaged or missing.
     """
     every_table(target)
     into = behind(target, into_trusted=into_trusted)
     try:
         found = sockets_of(target, service)
+        if not into_trusted and not _may_stand_behind(target, service, found):
+            into = target.plan.site.behind_of(target.uri, target.name)
     except EvidenceError:
         # What leads elsewhere needs no socket here: that much can be judged without.
         elsewhere = strangers(target, around(target, service, (), into))
@@ -88,13 +92,23 @@ def roundabout(target: Target, service: Service, *, into_trusted: bool) -> Expos
     return Exposure(target, service, reached, f"{_stood(service, found)}\n{_beyond(into)}; {_asked(target)}")
 
 
+def _may_stand_behind(target: Target, service: Service, found: Sequence[Listener] | None) -> bool:
+    """Whether an unnamed network behind the host may be where the service stands.
+
+    So it may where the host offers nothing of its own, or this very service: but not another one beside those it has.
+    """
+    if found is None or any(not listener.loopback for listener in found):
+        return True
+    return not offers(target.evidence, target.plan.services) or not around(target, service, found, ()).empty
+
+
 def _beyond(into: Sequence[Network]) -> str:
     return f"judged behind this host: {named(into)}" if into else "no network behind this host is judged"
 
 
 def strangers(target: Target, sources: Sources) -> Sources:
     """Those of a set who are strangers."""
-    return sources.on(entrances(target)) - target.plan.site.trusted
+    return from_outside(target, sources) - target.plan.site.trusted
 
 
 def balanced(target: Target) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from callgate.audit.confinement import entrances, from_outside
 from callgate.audit.exposure import sockets_of
 from callgate.audit.target import Target
-from callgate.audit.ways_in import around, behind, entrances, served, straight
+from callgate.audit.ways_in import around, behind, served, straight
 from callgate.baseline.service import Service
 from callgate.firewall.policy import Traced
 from callgate.firewall.sources import Sources
@@ -38,7 +39,7 @@ class HostPolicy:
         target = self._target
         found = sockets_of(target, service)
         every_way = straight(target, service, found) if found is None or found else Sources()
-        return (every_way | around(target, service, found, behind(target))).on(self.entrances)
+        return from_outside(target, every_way | around(target, service, found, behind(target)))
 
     def sources_served(self, service: Service) -> Sources:
         """Everybody whom the service serves, by any interface and whatever port they call from, with its replies."""

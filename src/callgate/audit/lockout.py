@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,8 @@ from callgate.firewall.trace import FLAGS, PROTOCOLS, Packet, write_address
 
 _SOLICITED_NODE = 0xFF0200000000000000000001FF000000
 """ff02::1:ff00:0/104 (RFC 4291 section 2.7.1)."""
+_CONTAINERS = re.compile(r"docker\d+|br-[0-9a-f]{12}|(veth|virbr|cni|podman|lxcbr|lxdbr|flannel)[0-9A-Za-z.]*")
+"""Bridges to containers and virtual machines, by the names their engines give them."""
 _LINK_LOCAL = tuple(network for network in PRIVATE_NETWORKS if network.is_link_local)
 
 
@@ -93,6 +96,8 @@ def _owed(target: Target, family: Family, interface: str) -> Intervals:
     host, site = target.evidence.policy.host, target.plan.site
     owed = interval_of(site.trusted, family) & host.behind(family, interface)
     if site == DEFAULT_SITE:
+        if _CONTAINERS.fullmatch(interface):
+            return NOTHING  # phones do not stand on this very machine
         near = [entry.network for entry in host.addresses if (entry.family, entry.interface) == (family, interface)]
         owed &= Intervals.of(span for network in near for span in network)
         owed -= interval_of(_LINK_LOCAL, family)

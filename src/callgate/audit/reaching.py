@@ -100,8 +100,11 @@ def reaching_of(evidence: Evidence, site: Site, services: Iterable[Service]) -> 
     judged = tuple(services)
     behind = networks_behind(evidence, site, judged)
     families = families_of(evidence)
+    gateway = not offers(evidence, judged)
     for service in judged:
-        found = sources_reaching(evidence.policy, question(service, behind), families)
+        # A host that offers other services hides none of this one behind it, unless the site says so.
+        into = behind if gateway or offers(evidence, [service]) else site.behind
+        found = sources_reaching(evidence.policy, question(service, into), families)
         for entrance, door in found:
             yield Reaching(service.name, entrance, door)
 

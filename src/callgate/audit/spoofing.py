@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from callgate.audit.confinement import from_outside
 from callgate.audit.exposure import every_table, sockets_of
 from callgate.audit.target import Target
 from callgate.audit.told import whole_networks
-from callgate.audit.ways_in import around, behind, entrances, straight
+from callgate.audit.ways_in import around, behind, straight
 from callgate.baseline.service import Service
 from callgate.errors import NotDetermined
 from callgate.firewall.intervals import NOTHING, Intervals
@@ -28,7 +29,7 @@ def spoofable(target: Target, service: Service) -> str | None:
     """
     found = sockets_of(target, service)
     reached = straight(target, service, found) | around(target, service, found, behind(target))
-    reached = reached.on(entrances(target)) & target.plan.site.trusted
+    reached = from_outside(target, reached) & target.plan.site.trusted
     doubts: list[str] = []
     for entrance, door in sorted(reached):
         surely, perhaps = _strange(target, entrance)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_address
 
@@ -11,11 +10,11 @@ from testinfra.host import Host
 from callgate.audit.plan import AuditPlan
 from callgate.baseline.network import used_by_many
 from callgate.baseline.site import AccountedListener
-from callgate.errors import CollectionError, EvidenceError
+from callgate.errors import CollectionError
 from callgate.evidence.backends import host_key, host_name
 from callgate.evidence.bundle import Bundle
 from callgate.evidence.evidence import Evidence
-from callgate.evidence.interfaces import InterfaceAddress, Route
+from callgate.evidence.interfaces import InterfaceAddress
 from callgate.evidence.listener import Address, Family, Listener
 
 
@@ -104,40 +103,6 @@ class Target:
             return True
         own = [entry.network for entry in self.evidence.addresses if entry.address == address]
         return bool(own) and (not used_by_many(address) or any(source in network for network in own if source))
-
-    def confining_interfaces(self) -> frozenset[str]:
-        """Interfaces behind which only trusted networks lie: as the site says, or as addresses and routes show.
-
-        Where a bundle made by hand does not tell the routes of a family it has, only those that the site names.
-        """
-        named = frozenset(self.plan.site.voice_interfaces)
-        if self.evidence.rules_alone:
-            return named
-        try:
-            routes = self.evidence.routes
-        except EvidenceError:
-            if not self.evidence.bundle.by_hand:
-                raise
-            return named
-        return named | {name for name in self._interfaces() if self._leads_to_trusted_only(name, routes)}
-
-    def _interfaces(self) -> set[str]:
-        return {entry.interface for entry in self.evidence.addresses}
-
-    def _leads_to_trusted_only(self, name: str, routes: Iterable[Route]) -> bool:
-        site = self.plan.site
-        networks = [entry.network for entry in self.evidence.addresses if entry.interface == name]
-        # The kernel's own local, broadcast and link-local routes say nothing of what lies behind.
-        networks += [
-            route.destination
-            for route in routes
-            if name in route.interfaces and route.table != "local" and not route.destination.is_multicast
-        ]
-        networks = [network for network in networks if not network.is_link_local]
-        return bool(networks) and all(
-            any(network.version == one.version and network.subnet_of(one) for one in site.trusted)  # type: ignore[arg-type]
-            for network in networks
-        )
 
     def beyond(self, listener: Listener) -> bool:
         """Whether anybody but this very host can send to it, trusted or not."""

@@ -18,12 +18,6 @@ from callgate.firewall.served import sources_served
 from callgate.firewall.sources import Sources, interval_of
 
 
-def entrances(target: Target) -> tuple[str, ...]:
-    """The interfaces by which strangers may come in: all but those that lead to trusted networks alone."""
-    confining = target.confining_interfaces()
-    return tuple(name for name in target.evidence.policy.host.entrances if name not in confining)
-
-
 def behind(target: Target, *, into_trusted: bool = False) -> tuple[Network, ...]:
     """The networks behind the host in which call managers may stand; see `networks_behind`."""
     site = target.plan.site

@@ -224,7 +224,7 @@ def _summed_up(outcomes: Outcomes) -> Traced:
     fates = {outcome.fate for outcome in outcomes}
     rules = dict.fromkeys(str(one) for outcome in sorted(outcomes, key=_order) for one in outcome.because)
     if fates == {"accept"}:
-        return Traced("accept", tuple(rules))
+        return Traced("accept", tuple(rules) or ("no rule refuses it",))
     if fates == {"drop"}:
         return Traced("drop", tuple(rules))
     if fates == {"reject"}:

@@ -16,6 +16,10 @@ from callgate.firewall.trace import write_address
 Network = IPv4Network | IPv6Network
 SHOWN: Final = 2
 """How many networks an explanation names before it counts the rest."""
+COUNTED: Final = 4096
+"""Among how many networks the largest are looked for."""
+UNCOUNTED: Final = 10**12
+"""More addresses than that are many: nobody reads the number."""
 
 
 class Entrance(NamedTuple):
@@ -181,12 +185,21 @@ def _sentence(entrance: Entrance, door: Door, members: Intervals, word: str, wha
 
 
 def in_words(family: Family, members: Intervals) -> str:
-    """A set of addresses in words: everybody, or the first networks and how many more."""
-    if members.size == LAST[family] + 1:
+    """A set of addresses in words: everybody, all but some networks, or the largest networks and how many more."""
+    space = LAST[family] + 1
+    if members.size == space:
         return f"every IPv{family} source"
-    networks = cidrs(family, members, SHOWN + 1)
+    if members.size * 2 > space:
+        return f"every IPv{family} source but {_largest(family, members.complement(LAST[family]))}"
+    return _largest(family, members)
+
+
+def _largest(family: Family, members: Intervals) -> str:
+    networks = sorted(cidrs(family, members, COUNTED), key=lambda network: -network[1])
     shown = ", ".join(text for text, _ in networks[:SHOWN])
     rest = members.size - sum(size for _, size in networks[:SHOWN])
+    if rest > UNCOUNTED:
+        return f"{shown} and many more"
     return f"{shown} and {rest:,} more" if rest else shown
 
 

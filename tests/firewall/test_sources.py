@@ -129,4 +129,6 @@ def test_an_explanation_says_who_by_which_interface_and_through_which_rule() -> 
 def test_words_for_nearly_everybody_name_who_is_left_out() -> None:
     everybody_else = Intervals.single(ipv4("224.0.0.0"), ipv4("239.255.255.255")).complement(2**32 - 1)
     assert in_words(4, everybody_else) == "every IPv4 source but 224.0.0.0/4"
+    hosts = Intervals.single(ipv4("192.168.1.0"), ipv4("192.168.1.255")) - Intervals.single(ipv4("192.168.1.10"))
+    assert in_words(4, hosts) == "192.168.1.0/24 but 192.168.1.10/32"
     assert in_words(6, Intervals.single(2, 2**100)).endswith(" and many more")

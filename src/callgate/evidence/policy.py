@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from callgate.errors import EvidenceError
 from callgate.evidence.interfaces import read_addresses, read_routes
@@ -54,10 +55,18 @@ def read_host(texts: Mapping[str, str]) -> Host:
         sysctls=_sysctls(texts.get("sysctl.txt", "")),
         programs=frozenset(str(link["ifname"]) for link in links if link.get("xdp")),
         bridges=frozenset(str(link["master"]) for link in links if "master" in link),
-        closed=frozenset(
-            str(link["ifname"]) for link in links if "master" in link or "UP" not in link.get("flags", ("UP",))
-        ),
+        closed=frozenset(str(link["ifname"]) for link in links if _closed(link)),
     )
+
+
+def _closed(link: dict[str, Any]) -> bool:
+    """Whether nothing comes in by it as from itself: it is down, or a port of a bridge or bond.
+
+    What a VRF encloses has a master too, but addresses of its own.
+    """
+    if "UP" not in link.get("flags", ("UP",)):
+        return True
+    return "master" in link and all(one.get("scope") == "link" for one in link.get("addr_info", ()) if one)
 
 
 def _routes(texts: Mapping[str, str]) -> tuple[HostRoute, ...] | None:

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NamedTuple
 
 from callgate.errors import NotDetermined
-from callgate.firewall.host import LAST
+from callgate.firewall.host import LAST, prefix_interval
 from callgate.firewall.intervals import NOTHING, Intervals
 from callgate.firewall.rule import Family
 from callgate.firewall.trace import write_address
@@ -191,7 +191,17 @@ def in_words(family: Family, members: Intervals) -> str:
         return f"every IPv{family} source"
     if members.size * 2 > space:
         return f"every IPv{family} source but {_largest(family, members.complement(LAST[family]))}"
+    if members and len(members) > 1:
+        around = _covering(family, members)
+        if members.size * 8 >= around.size * 7:
+            return f"{_largest(family, around)} but {_largest(family, around - members)}"
     return _largest(family, members)
+
+
+def _covering(family: Family, members: Intervals) -> Intervals:
+    """The smallest network around all of them."""
+    first, last = members.bounds[0], members.bounds[-1] - 1
+    return prefix_interval(family, first, LAST[family].bit_length() - (first ^ last).bit_length())
 
 
 def _largest(family: Family, members: Intervals) -> str:

@@ -7,6 +7,7 @@ parameters of most xtables matches: the first two stand in the plain listing, th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -45,6 +46,8 @@ from callgate.firewall.rule import (
 
 _MAX_TEXT: Final = 200
 _MAX_BROKEN: Final = 100
+_COUNTED: Final = re.compile(r"\bcounter packets \d+ bytes \d+ ?")
+"""What a rule has counted is no part of what it says; iptables-save's text comes without it, too."""
 _HOOKS: Final = ("ingress", "prerouting", "input", "forward", "output", "postrouting", "egress")
 _BOTH: Final[frozenset[Family]] = frozenset((4, 6))
 _FAMILIES: Final[dict[str, frozenset[Family]]] = {
@@ -172,7 +175,7 @@ class _Reader:
                                 scope.tracks = scope.tracks or tracks(one)
             except MalformedJsonError as problem:
                 raise EvidenceError(self.file, f"{shorten(str(name))} rule {at + 1}: {problem}") from None
-            text = texts[at] if texts is not None else _compact(expressions)
+            text = _COUNTED.sub("", texts[at]) if texts is not None else _compact(expressions)
             read.append(Rule(() if steps.rewrites else steps.finished(), text, name, at + 1))
             if steps.rewrites:
                 self.waiting.append((name, at, steps))

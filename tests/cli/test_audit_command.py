@@ -19,7 +19,7 @@ def test_exposed_host_fails_with_1_and_says_who_gets_in_and_what_to_do(run_callg
     done = run_callgate("audit", bundle("boot03-missing-ipset"))
     assert done.returncode == 1
     text = " ".join(done.stdout.replace("|", " ").split())
-    assert "every IPv4 stranger on eth0, eth1, for example 198.51.100.7 to 192.168.1.10:2000/tcp" in text
+    assert "every IPv4 stranger on eth1, for example 203.0.113.1 to 192.168.1.10:2000/tcp" in text
     assert "and no rule forbids it" in text
     assert (
         "to do: no firewall rule refuses anything: accept 2000/tcp from the trusted networks, and drop the rest" in text

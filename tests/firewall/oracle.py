@@ -142,11 +142,18 @@ class Walk(ChainWalk):
         if kind != "unicast":
             local_net = packet.destination >> 24 == 127 if packet.family == 4 else packet.destination == 1
             allowed = packet.family == 4 and self._switch(str(packet.iif), "route_localnet")
-            if packet.family == 6 and "dnat" in packet.translated:
-                allowed = True  # Only what comes in with that destination is refused.
+            if packet.iif != "lo" and packet.family == 4 and packet.destination == 0:
+                return "drop"
+            if packet.iif != "lo" and packet.family == 6 and packet.destination == 1:
+                # Translated to ::1, it is looked for behind the ingress interface: the default route may lead there.
+                strays = "dnat" in packet.translated and self.route(6, 0) == packet.iif
+                return self._onward(packet, packet.iif) if strays else "drop"
             if local_net and packet.iif != "lo" and not allowed:
                 return "drop"
             return self.hook("input", packet)
+        return self._onward(packet, self.route(packet.family, packet.destination))
+
+    def _onward(self, packet: Concrete, oif: str | None) -> str:
         if packet.ttl < 2 or packet.pkttype:
             return "drop"
         packet.ttl -= 1
@@ -154,10 +161,13 @@ class Walk(ChainWalk):
         forwards = self.host.sysctls.get(name)
         if forwards == "0" or (forwards is None and self.fork.pick(2)):
             return "drop"
-        packet.oif = self.route(packet.family, packet.destination)
+        packet.oif = oif
         if packet.oif is None:
             return "drop"
-        if packet.family == 6 and (packet.source == 0 or packet.source >> 118 == 0x3FA):
+        back = packet.oif == packet.iif
+        if packet.family == 6 and not back and (packet.source == 0 or packet.source >> 118 == 0x3FA):
+            return "drop"
+        if packet.family == 4 and back and self.kind(4, packet.source) == "broadcast":
             return "drop"
         verdict = self.hook("forward", packet)
         return verdict if verdict != "accept" else self.hook("postrouting", packet)

@@ -77,7 +77,7 @@ class ChainWalk:
             case ReversePath():
                 if packet.iif is None:
                     return bool(self.fork.pick(2))
-                back = packet.iif == "lo" or self._way_back(packet, one.loose)
+                back = packet.iif == "lo" or (self._is_others(packet) and self._way_back(packet, one.loose))
                 return back != one.negated
             case Tuples():
                 numbers = [packet.number(name) for name in one.fields]
@@ -141,6 +141,13 @@ class ChainWalk:
     def _way_back(self, packet: Concrete, loose: bool) -> bool:
         way = self.route(packet.family, packet.source)
         return way is not None if loose else way == packet.iif
+
+    def _is_others(self, packet: Concrete) -> bool:
+        """Whether the source is one other host's: no broadcast, and no anycast address of this router."""
+        anycast = packet.family == 6 and any(
+            each.family == 6 and each.network.bounds[0] == packet.source for each in self.host.addresses
+        )
+        return not anycast and self.kind(packet.family, packet.source) not in ("local", "broadcast")
 
     def refused(self, packet: Concrete) -> bool:
         """Whether routing drops the source, whatever the rules say."""

@@ -96,7 +96,7 @@ STATEMENTS: dict[str, tuple[Step, ...]] = {
     "goto c1": (Goto("c1"),),
     "ip saddr 1.2.3.4 continue": (),
     "notrack": (NoTrack(),),
-    "counter packets 0 bytes 0": (),
+    "counter": (),
     'log prefix "hello { world"': (),
     "tcp dport 22 reject": (TCP, is_in("dport", 22), REJECT),
     "reject with icmp host-unreachable": (V4, REJECT),

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import Literal
 
 import pytest
 from tests.lab.managed_host import EVERYBODY, PHONES, Seen, dialled, seen
 
+from callgate.errors import LabError
+from callgate.lab import firewalld as firewalld_module
+from callgate.lab import ufw as ufw_module
 from callgate.lab.availability import lab_unavailable
 from callgate.lab.firewalld import Backend, Firewalld, firewalld_unavailable, start_firewalld
+from callgate.lab.host import LabHost
 from callgate.lab.kamailio import start_kamailio
 from callgate.lab.pytest_fixtures import require, require_tool
 from callgate.lab.rulesets import USUAL_REMEDY
@@ -150,8 +156,7 @@ table inet arrivals { chain i { type filter hook input priority 200;
 
 def test_zone_of_sources_passes_and_believes_forged_ones_over_ipv4_alone(lab: Lab) -> None:
     firewalld = use_firewalld(lab)
-    for network in ("192.168.1.0/24", "fd00:1::/64"):
-        firewalld.command("--zone=trusted", f"--add-source={network}")
+    firewalld.command("--zone=trusted", "--add-source=192.168.1.0/24", "--add-source=fd00:1::/64")
     found = seen(lab, baseline="voip-strict")
     assert found.reach == found.dialled == PHONES
     # IPv6_rpfilter is on as installed; for IPv4 firewalld leaves it to the kernel's rp_filter, which is off here.
@@ -176,6 +181,36 @@ def test_firewalld_over_iptables_passes_until_the_default_zone_opens_the_port(la
     found = seen(lab)
     assert_open(found)
     assert "IN_public_allow" in found.messages["EXP-01"]
+
+
+def test_firewalld_keeps_to_its_host_and_takes_its_rules_along(lab: Lab) -> None:
+    require(firewalld_unavailable())
+    firewalld = start_firewalld(lab.pbx, ipv6_rpfilter=False)
+    firewalld.command("--permanent", "--new-zone=callgate-lab")
+    lab.pbx.run(["test", "-e", "/etc/firewalld/zones/callgate-lab.xml"])
+    assert not Path("/etc/firewalld/zones/callgate-lab.xml").exists()
+    rules = lab.pbx.run(["nft", "list", "ruleset"]).stdout
+    assert "table inet firewalld" in rules
+    assert "fib saddr" not in rules
+    firewalld.stop()
+    assert not firewalld.running
+    assert lab.pbx.run(["nft", "list", "ruleset"]).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("module", "start", "tool"),
+    [
+        (firewalld_module, start_firewalld, "firewalld"),
+        (firewalld_module, start_firewalld, "dbus-daemon"),
+        (ufw_module, start_ufw, "ufw"),
+    ],
+)
+def test_missing_program_is_named_with_its_package(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, module: ModuleType, start: Callable[[LabHost], object], tool: str
+) -> None:
+    monkeypatch.setattr(module, "find_tool", lambda name: None if name == tool else f"/usr/sbin/{name}")
+    with pytest.raises(LabError, match=rf"^{tool} not found \(Debian package {tool}\)$"):
+        start(lab.pbx)
 
 
 def test_ufw_that_allows_the_phones_networks_passes(lab: Lab, ufw: Ufw) -> None:

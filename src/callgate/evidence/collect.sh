@@ -143,7 +143,7 @@ if command -v firewall-cmd >/dev/null 2>&1; then
       take firewalld-permanent.txt firewall-cmd --permanent --list-all-zones ;;
   esac
 fi
-if command -v ufw >/dev/null 2>&1; then take ufw-status.txt ufw status verbose; fi
+# "ufw status" opens a lock file for writing: its settings are read instead, below, and the kernel says what they did.
 for path in /etc/iptables/rules.v4 /etc/iptables/rules.v6 /etc/sysconfig/iptables /etc/sysconfig/ip6tables \
   /etc/nftables.conf /etc/sysconfig/nftables.conf /etc/nftables.d/*.nft /etc/default/ufw /etc/ufw/*.rules \
   /etc/ufw/ufw.conf /etc/firewalld/firewalld.conf /etc/firewalld/direct.xml /etc/firewalld/*/*.xml; do

@@ -16,6 +16,7 @@ from callgate.firewall.iptables.ipset import read_ipset
 from callgate.firewall.iptables.save import SaveDump, read_save, written_by
 from callgate.firewall.nftables.ruleset import read_nft
 from callgate.firewall.rule import BaseChain, Chain, ChainName, Family, Ruleset
+from callgate.firewall.survey import faulty_jump
 
 SAVES: Final[tuple[tuple[str, Literal["ip", "ip6"]], ...]] = (
     ("iptables-save.txt", "ip"),
@@ -42,7 +43,8 @@ def read_ruleset(texts: Mapping[str, str]) -> Ruleset:
     legacy: list[tuple[str, SaveDump]] = []
     for file, family in SAVES:
         if file in texts:
-            writer = written_by(texts[file]) or ("nft" if _has_tables(nft_text, family) else "legacy")
+            alone = nft_text is None or _has_tables(nft_text, family)
+            writer = written_by(texts[file]) or ("nft" if alone else "legacy")
             found = read_save(texts[file], file, family=family, backend=writer, sets=sets, beside=beside)
             (saves if writer == "nft" else legacy).append((file, found))
     for file, family in LEGACY:
@@ -57,6 +59,8 @@ def read_ruleset(texts: Mapping[str, str]) -> Ruleset:
         base |= {one.chain.name: one for one in dump.base_chains}
         chains |= dump.chains
         tracked |= dump.tracked
+    for file, dump in (*legacy, *saves):
+        _check_jumps(file, texts[file], dump)
     if nft_text is None:
         for _, dump in saves:
             base |= {one.chain.name: one for one in dump.base_chains}
@@ -74,6 +78,21 @@ def read_ruleset(texts: Mapping[str, str]) -> Ruleset:
         frozenset(tracked | native.tracked),
         native.notes,
     )
+
+
+def _check_jumps(file: str, text: str, dump: SaveDump) -> None:
+    """Raise EvidenceError with the line of a jump that leads nowhere, in a circle or too deep."""
+    fault = faulty_jump(Ruleset(dump.base_chains, dump.chains))
+    if fault is None:
+        return
+    rule, problem = fault
+    table = None
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("*"):
+            table = line[1:].strip()
+        if table == rule.chain.table and line.strip().endswith(rule.text):
+            raise EvidenceError(file, f"{problem}: {rule.text[:80]!r}", number)
+    raise EvidenceError(file, f"{str(rule)[:160]} {problem}")
 
 
 def _has_tables(nft_text: str | None, family: str) -> bool:

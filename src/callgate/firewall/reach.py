@@ -83,7 +83,7 @@ def _door(policy: Policy, question: Question, interface: str, aims: Iterable[Aim
         everyone = EVERYONE[aim.family]
         if tried >= TRIES:
             # Not every way was tried: whoever is not known to get in may.
-            return Door(surely, everyone - surely, tuple(ways))
+            return Door(surely, everyone - surely, _surest_first(ways))
         for view in _choices(policy, question, interface, aim, surely):
             tried += 1
             reached = policy.outcomes(view)
@@ -94,8 +94,12 @@ def _door(policy: Policy, question: Question, interface: str, aims: Iterable[Aim
             surely |= sure
             perhaps |= maybe
             if surely == everyone:
-                return Door(surely, NOTHING, tuple(ways))
-    return Door(surely, perhaps - surely, tuple(ways))
+                return Door(surely, NOTHING, _surest_first(ways))
+    return Door(surely, perhaps - surely, _surest_first(ways))
+
+
+def _surest_first(ways: list[Way]) -> tuple[Way, ...]:
+    return tuple(sorted(ways, key=lambda way: not way.sure))
 
 
 def _choices(policy: Policy, question: Question, interface: str, aim: Aim, known: Intervals) -> Iterator[View]:

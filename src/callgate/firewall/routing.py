@@ -101,6 +101,8 @@ class Routing:
         first, last = view.daddr
         local = host.of_kind(family, "local") | host.of_kind(family, "broadcast") | host.of_kind(family, "multicast")
         ways: list[OutcomeMap] = []
+        if family == 4 and last == 0 and view.iif != host.loopback:
+            return [OutcomeMap.constant(Outcome("drop", None, ("routing: 0.0.0.0 is no destination",)))]
         if family == 6 and first == last == 1 and view.iif != host.loopback:
             return self._astray(view)
         if local.meets(first, last):
@@ -125,15 +127,12 @@ class Routing:
         (route.c, rt6_need_strict): a default route there takes it out again.
         """
         names, _ = self._host.egress(6, 0)
-        if (
-            "destination" in view.translated
-            and view.iif in names
-            and self._host.forwards(6, str(view.iif)) is not False
-        ):
-            return [self._forwarded_by(replace(view, oif=view.iif))]
+        if "destination" in view.translated and view.iif in names:
+            return self._forwarded(view, (view.iif,))
         return [OutcomeMap.constant(Outcome("drop", None, ("routing: ::1 is not routed",)))]
 
-    def _forwarded(self, view: View) -> list[OutcomeMap]:
+    def _forwarded(self, view: View, by: tuple[str, ...] | None = None) -> list[OutcomeMap]:
+        """The ways on to another host, by the interfaces that routes tell, or by those given."""
         forwards = self._host.forwards(view.family, str(view.iif))
         if view.pkttype:
             return [OutcomeMap.constant(Outcome("drop", None, ("routing: sent to many, not forwarded",)))]
@@ -144,7 +143,7 @@ class Routing:
             view = replace(view, ttl=(max(view.ttl[0], 2) - 1, view.ttl[1] - 1))
         if forwards is False:
             return [OutcomeMap.constant(Outcome("drop", None, ("routing: the host does not forward",)))]
-        names, certain = self._egress(view)
+        names, certain = (by, True) if by is not None else self._egress(view)
         if not names and not certain:
             return [OutcomeMap.constant(Outcome("unknown", None, ("routing: no route is told",)))]
         ways = [self._forwarded_by(replace(view, oif=name)) for name in names]

@@ -76,7 +76,8 @@ def survey(ruleset: Ruleset) -> Survey:
 
     Raises EvidenceError where a jump leads to a chain that is not there, in a circle, or too deep.
     """
-    check_jumps(ruleset)
+    if fault := faulty_jump(ruleset):
+        raise EvidenceError(fault[0].chain.table, f"{_short(fault[0])} {fault[1]}")
     read: set[str] = set()
     taken: set[str] = set()
     bounds: dict[FieldName, set[int]] = {}
@@ -227,8 +228,8 @@ def _reachable(ruleset: Ruleset, chain: Chain) -> frozenset[ChainName]:
     return frozenset(found)
 
 
-def check_jumps(ruleset: Ruleset) -> None:
-    """Raise EvidenceError where a jump leads nowhere, in a circle, or deeper than any kernel goes."""
+def faulty_jump(ruleset: Ruleset) -> tuple[Rule, str] | None:
+    """A jump that leads nowhere, in a circle, or deeper than any kernel goes, with what is wrong; None without one."""
     jumps: dict[ChainName, dict[ChainName, Rule]] = {}
     for name, chain in ruleset.chains.items():
         found = jumps[name] = {}
@@ -236,7 +237,7 @@ def check_jumps(ruleset: Ruleset) -> None:
             for target in _targets(rule):
                 goal = name._replace(chain=target)
                 if goal not in ruleset.chains:
-                    raise EvidenceError(name.table, f"{_short(rule)} leads to a chain that is not there: {target[:60]}")
+                    return rule, f"leads to a chain that is not there: {target[:60]}"
                 found.setdefault(goal, rule)
     depth: dict[ChainName, int] = {}
     for start in jumps:
@@ -246,16 +247,18 @@ def check_jumps(ruleset: Ruleset) -> None:
             name, targets = path[-1]
             following = next((target for target in targets if target not in depth), None)
             if following is None:
-                depth[name] = 1 + max((depth[target] for target in jumps[name]), default=0)
-                if depth[name] > DEPTH:
-                    raise EvidenceError(name.table, f"chains nest more than {DEPTH} deep below {str(name)[:120]}")
+                deepest = max(jumps[name], key=lambda target: depth[target], default=None)
+                depth[name] = 1 + (depth[deepest] if deepest is not None else 0)
+                if deepest is not None and depth[name] > DEPTH:
+                    return jumps[name][deepest], f"begins jumps more than {DEPTH} deep"
                 on_path.discard(name)
                 path.pop()
             elif following in on_path:
-                raise EvidenceError(name.table, f"{_short(jumps[name][following])} closes a circle of jumps")
+                return jumps[name][following], "closes a circle of jumps"
             else:
                 path.append((following, iter(jumps[following])))
                 on_path.add(following)
+    return None
 
 
 def _short(rule: Rule) -> str:

@@ -175,7 +175,7 @@ class _Reader:
                                 scope.tracks = scope.tracks or tracks(one)
             except MalformedJsonError as problem:
                 raise EvidenceError(self.file, f"{shorten(str(name))} rule {at + 1}: {problem}") from None
-            text = _COUNTED.sub("", texts[at]) if texts is not None else _compact(expressions)
+            text = (_COUNTED.sub("", texts[at]).strip() or "counter") if texts is not None else _compact(expressions)
             read.append(Rule(() if steps.rewrites else steps.finished(), text, name, at + 1))
             if steps.rewrites:
                 self.waiting.append((name, at, steps))

@@ -125,7 +125,7 @@ MATCHES: dict[str, tuple[Condition, ...]] = {
     ),
     "ip protocol { tcp, udp, sctp }": (V4, is_in("protocol", 6, 17, 132)),
     "ip protocol { icmp, gre, esp }": (V4, is_in("protocol", 1, 47, 50)),
-    "ip6 nexthdr { tcp, ipv6-icmp }": (V6, is_in("protocol", 6, 58)),
+    "ip6 nexthdr { tcp, ipv6-icmp }": (V6, is_in("nexthdr", 6, 58)),
     "ip ttl < 5": (V4, is_in("ttl", (0, 4))),
     "ip length 20-100": (V4, is_in("length", (20, 100))),
     "ip6 length 100": (V6, is_in("length", 140)),

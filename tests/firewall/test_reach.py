@@ -322,3 +322,13 @@ def test_a_translation_away_from_thousands_of_addresses_stays_bounded() -> None:
     finally:
         patch.undo()
     assert len(asked) < 50_000
+
+
+@pytest.mark.parametrize(
+    ("steps", "reached"), [((), False), ((only("protocol", 6),), False), ((only("nexthdr", 6),), True)]
+)
+def test_an_extension_header_passes_a_rule_that_looks_at_the_next_header_alone(
+    steps: tuple[Step, ...], reached: bool
+) -> None:
+    built = Built("ip6").base("input", "accept", (*steps, Verdict("drop")))
+    assert bool(built.door(SCCP, family=6).surely) == reached

@@ -1,9 +1,9 @@
 """Who can open a new flow to a service: every source, by every way that ends there.
 
 What the sender is free to choose is chosen for it: any address of the host, any source port, any TTL, the odd TCP
-flags a listening socket takes with a SYN, a good moment where rules count packets or throw dice, and every original
-destination that translation turns into the service. Broadcast and multicast destinations, and unicast packets in
-frames of another type, are left out: only a neighbour on the link can send them.
+flags a listening socket takes with a SYN, an IPv6 extension header, a good moment where rules count packets or throw
+dice, and every original destination that translation turns into the service. Broadcast and multicast destinations,
+and unicast packets in frames of another type, are left out: only a neighbour on the link can send them.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ COMBINED: Final = 128
 _LUCK: Final[tuple[Luck, ...]] = ("good", "bad")
 RULES: Final = 100
 """How many rules are told for each way."""
+_DESTINATION_OPTIONS: Final = 60
+"""An IPv6 extension header anybody may put in front of TCP or UDP (RFC 8200 section 4.6)."""
 _ODD_FLAGS: Final = (8, 32, 64, 128)
 
 
@@ -121,10 +123,15 @@ def _choices(policy: Policy, question: Question, interface: str, aim: Aim, known
     yield first
     plainly = [first]
     sure, maybe = reached(first)
+    if aim.family == 6 and "nexthdr" in policy.survey.bounds:
+        plainly.append(replace(first, nexthdr=_DESTINATION_OPTIONS))
+        yield plainly[1]
+        sure, maybe = sure | reached(plainly[1])[0], maybe | reached(plainly[1])[1]
     if maybe - sure - known and policy.survey.lucky:
-        plainly += [replace(first, luck=luck) for luck in _LUCK]
-        yield from plainly[1:]
-        for view in plainly[1:]:
+        fortunate = [replace(view, luck=luck) for view in plainly for luck in _LUCK]
+        yield from fortunate
+        plainly += fortunate
+        for view in fortunate:
             sure |= reached(view)[0]
 
     def matters(field: str, value: object) -> bool:

@@ -18,6 +18,7 @@ FAMILIES: Final[tuple[Family, ...]] = (4, 6)
 FieldName = Literal[
     "family",  # 4 or 6, as `meta nfproto`
     "protocol",  # of the transport layer, as a number (6 TCP, 17 UDP)
+    "nexthdr",  # of IPv6 alone: what follows the fixed header, the transport unless the sender put a header between
     "saddr4", "daddr4", "saddr6", "daddr6",  # absent from packets of the other family
     "sport", "dport",  # absent unless the transport has ports (TCP, UDP, UDP-Lite, SCTP, DCCP)
     "tcp_flags",  # the flag byte: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128; absent unless TCP

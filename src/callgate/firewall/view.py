@@ -57,6 +57,8 @@ class View:
     orig_sport: Value = None
     orig_dport: Value = None
     direction: int = 0
+    nexthdr: int | None = None
+    """The IPv6 extension header in front of the transport; None for none."""
     luck: Luck = None
     """Whether the packet is the first after a long silence, and which way chance falls for it; None: any packet."""
 
@@ -90,6 +92,7 @@ class View:
             found |= {"saddr4": self.saddr, "daddr4": self.daddr}
         else:
             found |= {"saddr6": self.saddr, "daddr6": self.daddr}
+            found["nexthdr"] = _number(self.protocol if self.nexthdr is None else self.nexthdr)
         if self.protocol in PORTED:
             found |= {"sport": self.sport, "dport": self.dport}
         if self.protocol == TCP:

@@ -42,7 +42,7 @@ _IP: Final[dict[str, tuple[FieldName, value.ValueKind]]] = {
 }  # fmt: skip
 _IP6: Final[dict[str, tuple[FieldName, value.ValueKind]]] = {
     "saddr": ("saddr6", value.IPV6), "daddr": ("daddr6", value.IPV6),
-    "nexthdr": ("protocol", value.PROTOCOL), "hoplimit": ("ttl", value.BYTE),
+    "nexthdr": ("nexthdr", value.PROTOCOL), "hoplimit": ("ttl", value.BYTE),
     "length": ("length", value.PAYLOAD_LENGTH), "dscp": ("dscp", value.DSCP),
 }  # fmt: skip
 _ICMP: Final[dict[str, tuple[FieldName, value.ValueKind]]] = {

@@ -241,7 +241,7 @@ def test_connections_are_tracked_where_some_rule_asks(family: str, expressions: 
             (table(), chain("c"), rule("c", {"jump": {"target": "d"}})),
             "inet t c rule 1: jump to d, a chain that is not",
         ),
-        ((table(), chain("c"), rule("c", {"jump": {"target": "c"}})), "in a circle"),
+        ((table(), chain("c"), rule("c", {"jump": {"target": "c"}})), "closes a circle"),
         ((table(), chain("c"), rule("c", {"jump": None})), "rule 1: jump is not an object"),
         ((table(), chain("c"), rule("c", {"match": {"op": "=="}})), "rule 1: not a match"),
         ((table(), chain("c"), {"rule": {"family": "inet", "table": "t", "chain": "c"}}), "no list of objects"),
@@ -255,15 +255,15 @@ def test_what_no_kernel_holds_is_refused(entries: tuple[Any, ...], reason: str) 
         read(*entries)
 
 
-def test_jumps_deeper_than_the_kernel_allows_are_refused() -> None:
+def test_jumps_deeper_than_any_kernel_goes_are_refused() -> None:
     def nested(depth: int) -> Ruleset:
         names = [f"c{at}" for at in range(depth + 1)]
         jumps = [rule(one, {"jump": {"target": two}}) for one, two in pairwise(names)]
         return read(table(), hooked(names[0]), *(chain(name) for name in names[1:]), *jumps)
 
     assert nested(16).base_chains
-    with pytest.raises(EvidenceError, match="nest deeper"):
-        nested(17)
+    with pytest.raises(EvidenceError, match="deep"):
+        nested(200)
 
 
 @pytest.mark.parametrize(

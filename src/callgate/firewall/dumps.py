@@ -82,7 +82,7 @@ def read_ruleset(texts: Mapping[str, str]) -> Ruleset:
 
 def _check_jumps(file: str, text: str, dump: SaveDump) -> None:
     """Raise EvidenceError with the line of a jump that leads nowhere, in a circle or too deep."""
-    fault = faulty_jump(Ruleset(dump.base_chains, dump.chains))
+    fault = faulty_jump(dump.chains)
     if fault is None:
         return
     rule, problem = fault

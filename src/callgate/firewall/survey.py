@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -76,7 +76,7 @@ def survey(ruleset: Ruleset) -> Survey:
 
     Raises EvidenceError where a jump leads to a chain that is not there, in a circle, or too deep.
     """
-    if fault := faulty_jump(ruleset):
+    if fault := faulty_jump(ruleset.chains):
         raise EvidenceError(fault[0].chain.table, f"{_short(fault[0])} {fault[1]}")
     read: set[str] = set()
     taken: set[str] = set()
@@ -228,15 +228,15 @@ def _reachable(ruleset: Ruleset, chain: Chain) -> frozenset[ChainName]:
     return frozenset(found)
 
 
-def faulty_jump(ruleset: Ruleset) -> tuple[Rule, str] | None:
+def faulty_jump(chains: Mapping[ChainName, Chain]) -> tuple[Rule, str] | None:
     """A jump that leads nowhere, in a circle, or deeper than any kernel goes, with what is wrong; None without one."""
     jumps: dict[ChainName, dict[ChainName, Rule]] = {}
-    for name, chain in ruleset.chains.items():
+    for name, chain in chains.items():
         found = jumps[name] = {}
         for rule in chain.rules:
             for target in _targets(rule):
                 goal = name._replace(chain=target)
-                if goal not in ruleset.chains:
+                if goal not in chains:
                     return rule, f"leads to a chain that is not there: {target[:60]}"
                 found.setdefault(goal, rule)
     depth: dict[ChainName, int] = {}

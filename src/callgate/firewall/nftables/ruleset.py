@@ -14,7 +14,6 @@ from typing import Final
 
 from callgate.errors import EvidenceError
 from callgate.firewall.nftables.dump import Table, broken_strings, read_dump
-from callgate.firewall.nftables.jumps import check_jumps
 from callgate.firewall.nftables.listing import ListedChain, read_listing
 from callgate.firewall.nftables.match import Scope
 from callgate.firewall.nftables.set_elements import NamedSet
@@ -43,6 +42,7 @@ from callgate.firewall.rule import (
     Verdict,
     Within,
 )
+from callgate.firewall.survey import faulty_jump
 
 _MAX_TEXT: Final = 200
 _MAX_BROKEN: Final = 100
@@ -189,7 +189,8 @@ class _Reader:
             self.rules[name][at] = replace(rule, steps=steps.finished(looked_at))
             self._note_rewrites(rule, steps, looked_at)
         chains = {name: Chain(name, tuple(rules)) for name, rules in self.rules.items()}
-        check_jumps(self.file, chains, [name for name, _, _ in self.bases])
+        if fault := faulty_jump(chains):
+            raise EvidenceError(self.file, f"{str(fault[0])[:160]} {fault[1]}")
         bases = tuple(
             BaseChain(
                 chains[name], content["hook"], content["prio"], content["type"], content.get("policy", "accept"),

@@ -45,6 +45,7 @@ class Policy:
         self._path = Path(ruleset, host, self.survey)
         self._answers: dict[tuple[object, ...], OutcomeMap] = {}
         self._traced: dict[Outcomes, Traced] = {}
+        self._replied: dict[Outcomes, tuple[OutcomeMap, ...]] = {}
 
     def span(self, field: FieldName, number: int, last: int) -> Span:
         """The numbers around this one that no rule tells apart from it."""
@@ -80,12 +81,16 @@ class Policy:
         """A rejection is one only if its answer leaves the host; within it, a packet refused is a packet dropped."""
         if packet.iif == self.host.loopback or packet.source in self.host.own(packet.family):
             return Traced("drop", (*traced.rules, "no answer to it leaves the host"))
-        fates = set()
-        for outcome in outcomes:
-            if outcome.view is not None:
-                with _deep():
-                    answer = self._path.sent(answer_to(outcome.view, reset_by(outcome.because)))
-                fates |= {one.fate for one in answer.at(packet.source)}
+        known = self._replied.get(outcomes)
+        if known is None:
+            with _deep():
+                known = tuple(
+                    self._path.sent(answer_to(outcome.view, reset_by(outcome.because)))
+                    for outcome in outcomes
+                    if outcome.view is not None
+                )
+            self._replied[outcomes] = known
+        fates = {one.fate for answer in known for one in answer.at(packet.source)}
         if fates == {"accept"}:
             return traced
         verdict: PacketVerdict = "unknown" if "accept" in fates or "unknown" in fates else "drop"
@@ -118,6 +123,7 @@ class Policy:
     def forget(self) -> None:
         """Drop what was computed so far; the next question computes it anew."""
         self._answers.clear()
+        self._replied.clear()
         self._path = Path(self.ruleset, self.host, self.survey)
 
     def _port(self, field: Literal["sport", "dport"], port: int | None) -> Span | None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from callgate.lab.availability import lab_unavailable
 from callgate.lab.call_control import apply_firewall, start_servers, write_site
 from callgate.lab.certificate import self_signed
-from callgate.lab.pytest_fixtures import require_tool
+from callgate.lab.pytest_fixtures import require, require_tool
 from callgate.lab.sccp import start_sccp
 from callgate.lab.topology import Lab
 
@@ -209,6 +210,7 @@ def test_redirect_that_leads_strangers_to_sccp_fails_until_it_is_gone(lab: Lab) 
 
 
 def test_dnat_through_forwarding_fails_and_a_forward_chain_that_drops_passes() -> None:
+    require(lab_unavailable())
     with Lab(forwarding=True) as router:
         start_sccp(router.trusted)
         router.pbx.load_nft(
@@ -235,6 +237,7 @@ def test_router_without_voip_fails_where_it_forwards_strangers_to_private_networ
 
 
 def test_call_manager_named_behind_the_host_is_judged() -> None:
+    require(lab_unavailable())
     with Lab(forwarding=True) as router:
         start_sccp(router.pbx, listen=["*:2443"], certificate=self_signed(router.directory, "pbx.lab"))
         _, verdicts = audit(router)
@@ -245,6 +248,7 @@ def test_call_manager_named_behind_the_host_is_judged() -> None:
 
 @pytest.mark.parametrize(("rp_filter", "verdict"), [(0, "fail"), (1, "pass")])
 def test_forged_source_is_believed_unless_the_way_back_is_checked(rp_filter: int, verdict: str) -> None:
+    require(lab_unavailable())
     with Lab(rp_filter=rp_filter) as lab:
         start_sccp(lab.pbx)
         lab.pbx.load_nft(

@@ -22,6 +22,8 @@ from callgate.firewall.view import PEER, Span, View
 KEPT: Final = 1024
 """How many answers for whole classes of packets are kept; then all are dropped and computed anew."""
 
+_OWN_TTL: Final = 64
+"""What the host itself sends begins with it (ip-sysctl.rst, ip_default_ttl; RFC 1700)."""
 FRAMES: Final = 12_000
 """Python frames one evaluation may nest. Since CPython 3.11 they cost memory, not the stack of the process."""
 
@@ -175,7 +177,8 @@ class Policy:
             dport=view.sport,
             orig_saddr=PEER,
             tcp_flags=0x12,
-            ttl=(64, 64),
+            ttl=(_OWN_TTL, _OWN_TTL),
+            pkttype=0,
             told="established",
             direction=1,
         )
@@ -211,6 +214,8 @@ def answer_to(view: View, reset: bool) -> View:
         dport=view.sport if reset else None,
         orig_saddr=PEER,
         tcp_flags=0x14,
+        ttl=(_OWN_TTL, _OWN_TTL),
+        pkttype=0,
         mark=0,
         state=None,
         told="related",

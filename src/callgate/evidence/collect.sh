@@ -120,7 +120,8 @@ else echo "@file ipset-save.txt"; echo "@command ipset save"; echo "@absent"
 fi
 if [ -e /proc/sys/net/netfilter/nf_conntrack_max ]; then
   take conntrack.txt sh -c "if command -v conntrack >/dev/null 2>&1; then \
-    flows=\$(conntrack -L -p tcp && conntrack -L -p udp) || exit; \
+    flows=\$(for family in ipv4 ipv6; do \
+      conntrack -L -f \$family -p tcp && conntrack -L -f \$family -p udp || exit; done) || exit; \
     else flows=\$(cat /proc/net/nf_conntrack) || exit; fi; echo \"\$flows\" | \
     grep -E \"[sd]port=(69|1720|2000|2427|2428|2443|2445|2748|3804|5060|5061|6970|6971|6972) \"; [ \$? -le 1 ]"
 else echo "@file conntrack.txt"; echo "@command conntrack -L"; echo "@absent"

@@ -210,7 +210,8 @@ class Evidence:
         """Whether the policy can be read without the file: not the addresses, nor what a manifest names."""
         if self.bundle.by_hand:
             return file != "ip-addr.json" or self.rules_alone
-        return file not in ("ip-addr.json", "ip-route.json", "sysctl.txt")
+        # Only the plain listing surely shows which tables are dormant and to which devices ingress chains are bound.
+        return file not in ("ip-addr.json", "ip-route.json", "sysctl.txt", "nft.txt")
 
     def rules_name(self, address: Address) -> bool:
         """Whether some rule or set names this address, or a network around it.

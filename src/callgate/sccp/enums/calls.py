@@ -1,0 +1,130 @@
+"""Calls: states, parties, security, history, message waiting.
+
+Values as Wireshark 4.0 names them; those it lacks are from chan-sccp 4.3.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+
+class DCallState(IntEnum):
+    """DCallState."""
+
+    IDLE = 0
+    OFF_HOOK = 1
+    ON_HOOK = 2
+    RING_OUT = 3
+    RING_IN = 4
+    CONNECTED = 5
+    BUSY = 6
+    CONGESTION = 7
+    HOLD = 8
+    CALL_WAITING = 9
+    CALL_TRANSFER = 10
+    CALL_PARK = 11
+    PROCEED = 12
+    CALL_REMOTE_MULTILINE = 13
+    INVALID_NUMBER = 14
+    HOLD_REVERT = 15
+    WHISPER = 16
+    REMOTE_HOLD = 17
+    MAX_STATE = 18
+
+
+class CallPrivacy(IntEnum):
+    """CallPrivacy."""
+
+    NONE = 0
+    LIMITED = 1
+    FULL = 2
+
+
+class CallType(IntEnum):
+    """CallType."""
+
+    IN_BOUND_CALL = 1
+    OUT_BOUND_CALL = 2
+    FORWARD_CALL = 3
+
+
+class CallSecurityStatusType(IntEnum):
+    """CallSecurityStatusType."""
+
+    UNKNOWN = 0
+    NOT_AUTHENTICATED = 1
+    AUTHENTICATED = 2
+    ENCRYPTED = 3
+    MAX = 4
+
+
+class RestrictInformationType(IntFlag):
+    """RestrictInformationType."""
+
+    CALLING_PARTY_NAME = 0x1
+    CALLING_PARTY_NUMBER = 0x2
+    CALLING_PARTY = 0x3
+    CALLED_PARTY_NAME = 0x4
+    CALLED_PARTY_NUMBER = 0x8
+    CALLED_PARTY = 0xC
+    ORIGINAL_CALLED_PARTY_NAME = 0x10
+    ORIGINAL_CALLED_PARTY_NUMBER = 0x20
+    ORIGINAL_CALLED_PARTY = 0x30
+    LAST_REDIRECT_PARTY_NAME = 0x40
+    LAST_REDIRECT_PARTY_NUMBER = 0x80
+    LAST_REDIRECT_PARTY = 0xC0
+    BITS_RESERVED = 0xFFFFFF00
+
+
+class CallHistoryDisposition(IntEnum):
+    """CallHistoryDisposition."""
+
+    IGNORE = 0
+    PLACED_CALLS = 1
+    RECEIVED_CALLS = 2
+    MISSED_CALLS = 3
+    UNKNOWN_DISP = 65535
+
+
+class StatsProcessingType(IntEnum):
+    """StatsProcessingType."""
+
+    CLEAR_STATS = 0
+    DO_NOT_CLEAR_STATS = 1
+
+
+class RecordingStatus(IntEnum):
+    """RecordingStatus."""
+
+    OFF = 0
+    ON = 1
+
+
+class SubscriptionFeatureID(IntEnum):
+    """SubscriptionFeatureID."""
+
+    BLF = 1
+
+
+class SubscribeCause(IntEnum):
+    """SubscribeCause."""
+
+    OK = 0
+    ROUTE_FAIL = 1
+    AUTH_FAIL = 2
+    TIMEOUT = 3
+    TRUNK_TERM = 4
+    TRUNK_FORBIDDEN = 5
+    THROTTLE = 6
+
+
+class MwiNotificationResult(IntEnum):
+    """MwiNotificationResult."""
+
+    OK = 0
+    GENERAL_ERROR = 1
+    REQUEST_REJECTED = 2
+    VM_COUNT_OUT_OF_BOUNDS = 3
+    FAX_COUNT_OUT_OF_BOUNDS = 4
+    INVALID_PRIORITY_VM_COUNT = 5
+    INVALID_PRIORITY_FAX_COUNT = 6

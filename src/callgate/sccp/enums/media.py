@@ -1,0 +1,262 @@
+"""Media: payload types, status, encryption, video layouts and commands.
+
+Values as Wireshark 4.0 names them; those it lacks are from chan-sccp 4.3.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+
+
+class MediaPayloadType(IntEnum):
+    """Media_PayloadType."""
+
+    NONE = 0
+    NONSTANDARD = 1
+    G711_ALAW64K = 2
+    G711_ALAW56K = 3
+    G711_ULAW64K = 4
+    G711_ULAW56K = 5
+    G722_64K = 6
+    G722_56K = 7
+    G722_48K = 8
+    G7231 = 9
+    G728 = 10
+    G729 = 11
+    G729_ANNEX_A = 12
+    IS11172 = 13
+    IS13818 = 14
+    G729_ANNEX_B = 15
+    G729_ANNEX_AW_ANNEX_B = 16
+    GSM_FULL_RATE = 18
+    GSM_HALF_RATE = 19
+    GSM_ENHANCED_FULL_RATE = 20
+    WIDE_BAND_256K = 25
+    DATA64 = 32
+    DATA56 = 33
+    G7221_32K = 40
+    G7221_24K = 41
+    AAC = 42
+    MP4ALATM_128 = 43
+    MP4ALATM_64 = 44
+    MP4ALATM_56 = 45
+    MP4ALATM_48 = 46
+    MP4ALATM_32 = 47
+    MP4ALATM_24 = 48
+    MP4ALATM_NA = 49
+    GSM = 80
+    ACTIVEVOICE = 81
+    G726_32K = 82
+    G726_24K = 83
+    G726_16K = 84
+    G729_ANNEX_B_2 = 85
+    ILBC = 86
+    ISAC = 89
+    OPUS = 90
+    AMR = 97
+    AMR_WB = 98
+    H261 = 100
+    H263 = 101
+    VIEO = 102
+    H264 = 103
+    H264_SVC = 104
+    T120 = 105
+    H224 = 106
+    T38_FAX = 107
+    TOTE = 108
+    H265 = 109
+    H264_UC = 110
+    XV150_MR_711U = 111
+    NSE_VBD_711U = 112
+    XV150_MR_729A = 113
+    NSE_VBD_729A = 114
+    H264_FEC = 115
+    CLEAR_CHAN = 120
+    UNIVERSAL_XCODER = 222
+    RFC2833_DYN_PAYLOAD = 257
+    PASS_THROUGH = 258
+    DYNAMIC_PAYLOAD_PASS_THRU = 259
+    DTMF_OOB = 260
+    INBAND_DTMF_RFC2833 = 261
+    CFB_TONES = 262
+    NO_AUDIO = 299
+    V150_LC_MODEM_RELAY = 300
+    V150_LC_SPRT = 301
+    V150_LC_SSE = 302
+    MAX = 303
+
+
+class MediaG723BitRate(IntEnum):
+    """Media_G723BitRate."""
+
+    RATE_5_3 = 1
+    RATE_6_3 = 2
+
+
+class MediaStatus(IntEnum):
+    """MediaStatus."""
+
+    OK = 0
+    UNKNOWN = 1
+    NOT_ENOUGH_CHANNELS = 2
+    CODEC_TOO_COMPLEX = 3
+    INVALID_PARTY_ID = 4
+    INVALID_CALL_REF = 5
+    INVALID_CODEC = 6
+    INVALID_PACKET_SIZE = 7
+    OUT_OF_SOCKETS = 8
+    ENCODER_OR_DECODER_FAILED = 9
+    INVALID_DYNAMIC_PAYLOAD_TYPE = 10
+    REQUESTED_IP_ADDR_TYPE_UN_AVAILABLE = 11
+    DEVICE_ON_HOOK = 255
+
+
+class OpenReceiveChanStatus(IntEnum):
+    """OpenReceiveChanStatus."""
+
+    OK = 0
+    ERROR = 1
+
+
+class MulticastMediaReceptionStatus(IntEnum):
+    """MulticastMediaReceptionStatus."""
+
+    OK = 0
+    ERROR = 1
+
+
+class MediaEchoCancellation(IntEnum):
+    """Media_EchoCancellation."""
+
+    OFF = 0
+    ON = 1
+
+
+class MediaSilenceSuppression(IntEnum):
+    """Media_SilenceSuppression."""
+
+    OFF = 0
+    ON = 1
+
+
+class MediaEncryptionAlgorithmType(IntEnum):
+    """MediaEncryptionAlgorithmType."""
+
+    NO_ENCRYPTION = 0
+    CCM_AES_CM_128_HMAC_SHA1_32 = 1
+    CCM_AES_CM_128_HMAC_SHA1_80 = 2
+    CCM_F8_128_HMAC_SHA1_32 = 3
+    CCM_F8_128_HMAC_SHA1_80 = 4
+    CCM_AEAD_AES_128_GCM = 5
+    CCM_AEAD_AES_256_GCM = 6
+
+
+class MediaEncryptionCapability(IntEnum):
+    """Media_Encryption_Capability."""
+
+    NOT_ENCRYPTION_CAPABLE = 0
+    ENCRYPTION_CAPABLE = 1
+
+
+class MediaTransportType(IntEnum):
+    """MediaTransportType."""
+
+    RTP = 1
+    UDP = 2
+    TCP = 3
+
+
+class MediaType(IntEnum):
+    """MediaType."""
+
+    INVALID = 0
+    AUDIO = 1
+    MAIN_VIDEO = 2
+    FECC = 3
+    PRESENTATION_VIDEO = 4
+    DATA_APP_BFCP = 5
+    DATA_APP_IX_CHANNEL = 6
+    T38 = 7
+    MAX = 8
+
+
+class PortHandling(IntEnum):
+    """PortHandling."""
+
+    CLOSE_PORT = 0
+    KEEP_PORT = 1
+
+
+class TransmitOrReceive(IntEnum):
+    """TransmitOrReceive."""
+
+    NONE = 0
+    RECEIVE_ONLY = 1
+    TRANSMIT_ONLY = 2
+    BOTH = 3
+
+
+class Layout(IntEnum):
+    """Layout."""
+
+    NO_LAYOUT = 0
+    ONE_BY_ONE = 1
+    ONE_BY_TWO = 2
+    TWO_BY_TWO = 3
+    TWO_BY_TWO3_ALT1 = 4
+    TWO_BY_TWO3_ALT2 = 5
+    THREE_BY_THREE = 6
+    THREE_BY_THREE6_ALT1 = 7
+    THREE_BY_THREE6_ALT2 = 8
+    THREE_BY_THREE4_ALT1 = 9
+    THREE_BY_THREE4_ALT2 = 10
+
+
+class MiscCommandType(IntEnum):
+    """MiscCommandType."""
+
+    VIDEO_FREEZE_PICTURE = 0
+    VIDEO_FAST_UPDATE_PICTURE = 1
+    VIDEO_FAST_UPDATE_GOB = 2
+    VIDEO_FAST_UPDATE_MB = 3
+    LOST_PICTURE = 4
+    LOST_PARTIAL_PICTURE = 5
+    RECOVERY_REFERENCE_PICTURE = 6
+    TEMPORAL_SPATIAL_TRADE_OFF = 7
+
+
+class GenericBitfield32(IntFlag):
+    """Generic_Bitfield_32."""
+
+    GENERIC_BITFIELD_BIT1 = 0x1
+    GENERIC_BITFIELD_BIT2 = 0x2
+    GENERIC_BITFIELD_BIT3 = 0x4
+    GENERIC_BITFIELD_BIT4 = 0x8
+    GENERIC_BITFIELD_BIT5 = 0x10
+    GENERIC_BITFIELD_BIT6 = 0x20
+    GENERIC_BITFIELD_BIT7 = 0x40
+    GENERIC_BITFIELD_BIT8 = 0x80
+    GENERIC_BITFIELD_BIT9 = 0x100
+    GENERIC_BITFIELD_BIT10 = 0x200
+    GENERIC_BITFIELD_BIT11 = 0x400
+    GENERIC_BITFIELD_BIT12 = 0x800
+    GENERIC_BITFIELD_BIT13 = 0x1000
+    GENERIC_BITFIELD_BIT14 = 0x2000
+    GENERIC_BITFIELD_BIT15 = 0x4000
+    GENERIC_BITFIELD_BIT16 = 0x8000
+    GENERIC_BITFIELD_BIT17 = 0x10000
+    GENERIC_BITFIELD_BIT18 = 0x20000
+    GENERIC_BITFIELD_BIT19 = 0x40000
+    GENERIC_BITFIELD_BIT20 = 0x80000
+    GENERIC_BITFIELD_BIT21 = 0x100000
+    GENERIC_BITFIELD_BIT22 = 0x200000
+    GENERIC_BITFIELD_BIT23 = 0x400000
+    GENERIC_BITFIELD_BIT24 = 0x800000
+    GENERIC_BITFIELD_BIT25 = 0x1000000
+    GENERIC_BITFIELD_BIT26 = 0x2000000
+    GENERIC_BITFIELD_BIT27 = 0x4000000
+    GENERIC_BITFIELD_BIT28 = 0x8000000
+    GENERIC_BITFIELD_BIT29 = 0x10000000
+    GENERIC_BITFIELD_BIT30 = 0x20000000
+    GENERIC_BITFIELD_BIT31 = 0x40000000
+    GENERIC_BITFIELD_BIT32 = 0x80000000

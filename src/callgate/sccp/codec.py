@@ -10,6 +10,7 @@ import struct
 from typing import Final
 
 from callgate.errors import ProtocolError
+from callgate.sccp import messages as _catalogue  # noqa: F401 - the classes enter the catalogue by being imported
 from callgate.sccp.compiled import Extent, Read, WriteFrame, body_writer, extent, frame_writer, leaves_in, reader
 from callgate.sccp.explain import explain
 from callgate.sccp.forms import clamped, form_of_body, form_of_length, layout_of, told_by_body, usual_form

@@ -241,7 +241,7 @@ class Reader:
         entries = entries_of(node, self.form)
         if isinstance(entries, values.Numbers) and kind.count is None:
             return self._numbers(node, kind, entries.one.format[1:])
-        self.has_room = self.has_room or kind.count is not None or entries.has_room
+        self.has_room = True
         count = f"min({scope[kind.count]}, {kind.size})" if kind.count else str(kind.size)
         free = as_tuple(scope, free_selectors(node.structure, self.form) if node.structure else ())
         return (

@@ -63,7 +63,7 @@ class DeviceStimulus(IntEnum):
     GENERIC_APP_B3 = 35
     GENERIC_APP_B4 = 36
     GENERIC_APP_B5 = 37
-    MULTIBLINKFEATURE = 38
+    MULTIBLINK_FEATURE = 38
     MEET_ME_CONFERENCE = 123
     CONFERENCE = 125
     CALL_PARK = 126
@@ -81,11 +81,11 @@ class DeviceStimulus(IntEnum):
     END_CALL = 138
     H_LOG = 139
     QUEUING = 143
-    PARKINGLOT = 192
-    TESTF = 193
+    PARKING_LOT = 192
+    TEST_F = 193
     MESSAGES = 194
     DIRECTORY = 195
-    TESTI = 196
+    TEST_I = 196
     APPLICATION = 197
     HEADSET = 198
     KEYPAD = 240

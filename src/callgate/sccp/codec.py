@@ -16,10 +16,12 @@ from callgate.sccp.explain import explain
 from callgate.sccp.forms import clamped, form_of_body, form_of_length, layout_of, told_by_body, usual_form
 from callgate.sccp.framing import HEADER, HEADER_BYTES, MAXIMUM_LENGTH, MINIMUM_LENGTH, UNCOUNTED_BYTES
 from callgate.sccp.message import CATALOGUE, LENGTH_VARIANTS, AnyMessage, AsSent, Message, UnknownMessage
+from callgate.sccp.negotiation import TELLING
 
-Reading = tuple[int, Read, int, int, int | None]
-"""How the message behind a header is read: the bytes of the message, the function, and what the function takes after
-the buffer and the start of the body: the body's length, the header version, the form if it is not the usual one."""
+Reading = tuple[int, Read, int, int, int | None, bool]
+"""How the message behind a header is read: the bytes of the message, the function, what the function takes after the
+buffer and the start of the body (the body's length, the header version, the form if it is not the usual one), and
+whether the message changes what version is negotiated."""
 
 _REMEMBERED: Final = 4096
 """Headers whose reading is remembered; a peer that sends ever new ones makes it start again."""
@@ -65,7 +67,7 @@ def _make_reading(header: bytes, negotiated: int) -> Reading:
         form = form_of_length(cls, body_length, header_version, version)
         read = reader(cls, form, leaves_in(layout_of(cls, form), body_length))
         form = _unusual(cls, form, header_version)
-    return length + UNCOUNTED_BYTES, read, body_length, header_version, form
+    return length + UNCOUNTED_BYTES, read, body_length, header_version, form, cls in TELLING
 
 
 def _unusual(cls: type[Message], form: int, header_version: int) -> int | None:
@@ -97,7 +99,7 @@ def decode(frame: bytes, *, negotiated: int = 0) -> AnyMessage:
     frame = bytes(frame)
     if len(frame) < HEADER_BYTES:
         raise ProtocolError(f"an SCCP header takes {HEADER_BYTES} bytes, {len(frame)} are there")
-    total, read, length, version, form = reading(frame[:HEADER_BYTES], negotiated)
+    total, read, length, version, form, _ = reading(frame[:HEADER_BYTES], negotiated)
     if len(frame) != total:
         raise ProtocolError(f"the SCCP header announces {total} bytes, {len(frame)} are there")
     return read(frame, HEADER_BYTES, length, version, form)

@@ -57,11 +57,11 @@ def reader(cls: type[Message], form: int, count: int) -> Read:
         source.lines.append(f"end = start + {size} + used")
         kept += ["room is not None", "open_end"]
     else:
-        plain = ["form is None", f"length == {size}", *(["not junk"] if keeps_junk else [])]
-        source.lines += [
-            f"if {' and '.join(plain)}: return {build}({', '.join([*arguments, 'header_version=version'])})",
-            f"end = start + {size}",
-        ]
+        if size % 4 == 0:
+            plain = ["form is None", f"length == {size}", *(["not junk"] if keeps_junk else [])]
+            call = ", ".join([*arguments, "header_version=version"])
+            source.lines.append(f"if {' and '.join(plain)}: return {build}({call})")
+        source.lines.append(f"end = start + {size}")
     sent = f"AsSent(form, {'room' if making.is_open else 'None'}, {'tuple(junk)' if keeps_junk else '()'}, tail"
     sent += ", open_end)" if making.is_open else ")"
     source.lines[:0] = head

@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import Final
 
 from callgate.errors import ProtocolError
-from callgate.sccp.codec import class_of, reading, readings
+from callgate.sccp.codec import Reading, class_of, reading, readings
 from callgate.sccp.framing import HEADER, HEADER_BYTES, MAXIMUM_LENGTH, MINIMUM_LENGTH, UNCOUNTED_BYTES
 from callgate.sccp.message import AnyMessage
-from callgate.sccp.negotiation import TELLING, Negotiation
+from callgate.sccp.negotiation import Negotiation
 
 HIGHEST_PLAUSIBLE_VERSION: Final = 33
 """Of header versions: analogue adapters announce 33, all others 22 or less."""
@@ -59,19 +59,16 @@ class Decoder:
         """Decode what is whole; return the rest."""
         start = 0
         end = len(buffer)
+        most = self._limit + UNCOUNTED_BYTES
         append = messages.append
-        known = readings(self.negotiation.version)
+        known = readings(self.negotiation.version).get
         while end - start >= HEADER_BYTES:
             header = buffer[start : start + HEADER_BYTES]
-            found = known.get(header)
+            found = known(header) or self._reading(header)
             if found is None:
-                try:
-                    found = reading(header, self.negotiation.version)
-                except ProtocolError as error:
-                    self.error = error
-                    return buffer[start:]
-            total, read, length, version, form = found
-            if total - UNCOUNTED_BYTES > self._limit:
+                return buffer[start:]
+            total, read, length, version, form, tells_version = found
+            if total > most:
                 self.error = ProtocolError(f"SCCP length {total - UNCOUNTED_BYTES} is above the limit of {self._limit}")
                 return buffer[start:]
             if end - start < total:
@@ -79,10 +76,17 @@ class Decoder:
             message = read(buffer, start + HEADER_BYTES, length, version, form)
             append(message)
             start += total
-            if message.__class__ in TELLING:
+            if tells_version:
                 self.negotiation.observe(message)
-                known = readings(self.negotiation.version)
+                known = readings(self.negotiation.version).get
         return buffer[start:] if start else buffer
+
+    def _reading(self, header: bytes) -> Reading | None:
+        try:
+            return reading(header, self.negotiation.version)
+        except ProtocolError as error:
+            self.error = error
+            return None
 
 
 class ResynchronisingDecoder:

@@ -1,0 +1,243 @@
+"""Signalling in a capture: SCCP messages with their connection and device, SIP named as SIP.
+
+A TCP stream is taken for SCCP when it has a call manager's port, or when it begins like SCCP and no other protocol.
+SIP is recognised by its start line, on any port, over UDP and TCP. TLS is counted, not decoded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from callgate.records.events import Datagram, End, Event, Flow, Gap, Segment
+from callgate.sccp import AnyMessage, Message, Negotiation, ResynchronisingDecoder, UnknownMessage
+from callgate.sccp.framing import HEADER_BYTES
+from callgate.sccp.message import Sender
+from callgate.sccp.messages.registration import RegisterReqMessage
+from callgate.sccp.presentation import unexplained_tail
+from callgate.sccp.stream import plausible
+
+SCCP_PORT: Final = 2000
+FROM_PHONE: Final = "phone->server"
+FROM_SERVER: Final = "server->phone"
+
+_SIP: Final = re.compile(
+    rb"(?:[A-Z][A-Z0-9.!%*_+`'~-]{0,31} [A-Za-z][A-Za-z0-9+.-]{0,31}:[^\r\n]{0,512} SIP/2\.0|SIP/2\.0 [1-6]\d\d[^\r\n]{0,256})\r?\n"
+)
+"""RFC 3261, section 7: Request-Line and Status-Line."""
+_TLS: Final = re.compile(rb"\x16\x03[\x00-\x04]")
+_BEGINNING: Final = 64
+"""Bytes of a stream that tell what it is, once there are that many."""
+
+
+_UNKNOWN_IDS: Final = 256
+
+
+class SccpMessage(msgspec.Struct, frozen=True, gc=False):
+    """A message and where it was seen."""
+
+    time: int
+    """Nanoseconds since 1970 of the packet that completed it."""
+    flow: Flow
+    direction: str
+    """`phone->server` or `server->phone`."""
+    device: str | None
+    """The device name that the connection registered so far."""
+    message: AnyMessage
+
+
+class SipMessage(msgspec.Struct, frozen=True, gc=False):
+    """The start line of a SIP message and where it was seen."""
+
+    time: int
+    flow: Flow
+    start_line: str
+
+
+@dataclass(slots=True)
+class Account:
+    """What was found and what was not decoded; complete when all messages have been taken."""
+
+    messages: Counter[type[Message]] = field(default_factory=Counter)
+    """SCCP messages by class."""
+    unknown: Counter[str] = field(default_factory=Counter)
+    """Messages of unknown ids by id; the first so many ids are told apart."""
+    sip: int = 0
+    unexplained_tails: Counter[str] = field(default_factory=Counter)
+    """Messages with bytes behind their fields that no source explains, by name."""
+    undecoded: Counter[str] = field(default_factory=Counter)
+    """What was not decoded, in the unit the name gives, like `bytes of SCCP streams skipped`."""
+
+    @property
+    def total(self) -> int:
+        """SCCP messages in all."""
+        return self.messages.total() + self.unknown.total()
+
+    def count_unknown(self, message: UnknownMessage) -> None:
+        """Count a message whose id no source knows."""
+        name = name_of(message)
+        self.unknown[name if name in self.unknown or len(self.unknown) < _UNKNOWN_IDS else "other"] += 1
+
+
+@dataclass(slots=True)
+class _Connection:
+    """What both directions of a conversation share."""
+
+    negotiation: Negotiation = field(default_factory=Negotiation)
+    device: str | None = None
+
+
+@dataclass(slots=True)
+class _Direction:
+    """One direction of a TCP conversation."""
+
+    connection: _Connection
+    protocol: str | None = None
+    """`sccp`, `sip`, `other`; None until its beginning tells."""
+    beginning: bytes = b""
+    decoder: ResynchronisingDecoder | None = None
+    name: str = ""
+
+
+def signalling_of(
+    events: Iterable[Event], account: Account | None = None, ports: frozenset[int] = frozenset({SCCP_PORT})
+) -> Iterator[SccpMessage | SipMessage]:
+    """The SCCP and SIP messages of a capture's events, in order; `ports` are those of the call managers."""
+    reading = _Reading(account if account is not None else Account(), ports)
+    for event in events:
+        yield from reading.take(event)
+
+
+_NONE: Final[tuple[SccpMessage | SipMessage, ...]] = ()
+
+
+class _Reading:
+    def __init__(self, account: Account, ports: frozenset[int]) -> None:
+        self._account = account
+        self._ports = ports
+        self._directions: dict[Flow, _Direction] = {}
+        self._connections: dict[int, _Connection] = {}
+
+    def take(self, event: Event) -> Iterable[SccpMessage | SipMessage]:
+        """The messages that an event completes."""
+        if isinstance(event, Segment):
+            return self._segment(event)
+        if isinstance(event, Datagram):
+            return self._sip(event.data, event.time, event.flow)
+        direction = self._directions.get(event.flow)
+        if isinstance(event, Gap):
+            if direction is None:
+                direction = self._open(event.flow)
+            if direction.protocol is None:
+                self._decide(direction, event.flow, at_end=True)
+            if direction.decoder is not None:
+                direction.decoder.gap()
+            return _NONE
+        return self._end(event, direction)
+
+    def _open(self, flow: Flow) -> _Direction:
+        connection = self._connections.setdefault(flow.conversation, _Connection())
+        direction = self._directions[flow] = _Direction(connection)
+        return direction
+
+    def _segment(self, segment: Segment) -> Iterable[SccpMessage | SipMessage]:
+        direction = self._directions.get(segment.flow) or self._open(segment.flow)
+        data = segment.data
+        if direction.protocol is None:
+            direction.beginning += data
+            self._decide(direction, segment.flow, at_end=False)
+            if direction.protocol is None:
+                return _NONE
+            data, direction.beginning = direction.beginning, b""
+        if direction.decoder is not None:
+            return self._sccp(direction.decoder.feed(data), direction, segment.time, segment.flow)
+        if direction.protocol == "sip":
+            return self._sip(data, segment.time, segment.flow)
+        return _NONE
+
+    def _decide(self, direction: _Direction, flow: Flow, *, at_end: bool) -> None:
+        """Say what a stream is, if its beginning tells already."""
+        beginning = direction.beginning
+        on_port = flow.source.port in self._ports or flow.destination.port in self._ports
+        if _SIP.match(beginning):
+            direction.protocol = "sip"
+        elif _TLS.match(beginning):
+            direction.protocol = "other"
+            self._account.undecoded["TLS streams"] += 1
+        elif on_port or (len(beginning) >= HEADER_BYTES and plausible(beginning, 0) is not None):
+            if on_port and not at_end and len(beginning) < HEADER_BYTES:
+                return
+            direction.protocol = "sccp"
+            direction.decoder = ResynchronisingDecoder(negotiation=direction.connection.negotiation)
+            if flow.from_client is None:
+                direction.decoder.gap()
+        elif at_end or len(beginning) >= _BEGINNING:
+            direction.protocol = "other"
+
+    def _end(self, end: End, direction: _Direction | None) -> Iterable[SccpMessage | SipMessage]:
+        self._directions.pop(end.flow, None)
+        found: list[SccpMessage | SipMessage] = []
+        if direction is not None:
+            data = b""
+            if direction.protocol is None and direction.beginning:
+                self._decide(direction, end.flow, at_end=True)
+                data = direction.beginning
+            if direction.decoder is not None:
+                decoded = [*direction.decoder.feed(data), *direction.decoder.finish()]
+                found += self._sccp(decoded, direction, end.time, end.flow)
+                self._count_skipped(direction.decoder)
+        if not any(flow.conversation == end.flow.conversation for flow in self._directions):
+            self._connections.pop(end.flow.conversation, None)
+        return found
+
+    def _count_skipped(self, decoder: ResynchronisingDecoder) -> None:
+        if decoder.skipped:
+            self._account.undecoded["bytes of SCCP streams skipped"] += decoder.skipped
+
+    def _sccp(self, messages: list[AnyMessage], direction: _Direction, time: int, flow: Flow) -> list[SccpMessage]:
+        if not messages:
+            return []
+        if not direction.name:
+            direction.name = self._name(flow, messages[0])
+        connection = direction.connection
+        way, device = direction.name, connection.device
+        counted = self._account.messages
+        found = []
+        for message in messages:
+            if isinstance(message, UnknownMessage):
+                self._account.count_unknown(message)
+            else:
+                counted[message.__class__] += 1
+                if message.as_sent is not None and unexplained_tail(message):
+                    self._account.unexplained_tails[message.name] += 1
+                if isinstance(message, RegisterReqMessage) and message.sid is not None:
+                    device = connection.device = (message.sid.device_name or b"").decode("latin-1") or None
+            found.append(SccpMessage(time, flow, way, device, message))
+        return found
+
+    def _name(self, flow: Flow, message: AnyMessage) -> str:
+        """Which way a flow goes: the server has the call manager's port, or was called, or sent what servers send."""
+        from_server, to_server = flow.source.port in self._ports, flow.destination.port in self._ports
+        if from_server != to_server:
+            return FROM_SERVER if from_server else FROM_PHONE
+        if flow.from_client is not None:
+            return FROM_PHONE if flow.from_client else FROM_SERVER
+        sent_by_server = isinstance(message, Message) and message.sender is Sender.SERVER
+        return FROM_SERVER if sent_by_server else FROM_PHONE
+
+    def _sip(self, data: bytes, time: int, flow: Flow) -> Iterator[SipMessage]:
+        if _SIP.match(data):
+            self._account.sip += 1
+            yield SipMessage(time, flow, data[: data.index(b"\n")].decode("latin-1").rstrip("\r"))
+
+
+def name_of(message: AnyMessage) -> str:
+    """A message's name; of an unknown one its id."""
+    if isinstance(message, UnknownMessage):
+        return f"Unknown({message.message_id:#06x})"
+    return message.name

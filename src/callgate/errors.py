@@ -61,6 +61,15 @@ class EvidenceError(NotDetermined):
         super().__init__(f"{where}: {reason}")
 
 
+class CaptureError(NotDetermined):
+    """A capture cannot be read, or not to its end; `offset` counts bytes of the (decompressed) capture."""
+
+    def __init__(self, reason: str, offset: int | None = None) -> None:
+        self.reason = reason
+        self.offset = offset
+        super().__init__(reason if offset is None else f"{reason} (at byte {offset})")
+
+
 class ProtocolError(CallgateError):
     """Bytes break the rules of the protocol they should follow."""
 

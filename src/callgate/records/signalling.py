@@ -26,9 +26,9 @@ SCCP_PORT: Final = 2000
 FROM_PHONE: Final = "phone->server"
 FROM_SERVER: Final = "server->phone"
 
-_SIP: Final = re.compile(
-    rb"(?:[A-Z][A-Z0-9.!%*_+`'~-]{0,31} [A-Za-z][A-Za-z0-9+.-]{0,31}:[^\r\n]{0,512} SIP/2\.0|SIP/2\.0 [1-6]\d\d[^\r\n]{0,256})\r?\n"
-)
+_REQUEST: Final = rb"[A-Z][A-Z0-9.!%*_+`'~-]{0,31} [A-Za-z][A-Za-z0-9+.-]{0,31}:[^\r\n]{0,512} SIP/2\.0"
+_STATUS: Final = rb"SIP/2\.0 [1-6]\d\d[^\r\n]{0,256}"
+_SIP: Final = re.compile(rb"(?:" + _REQUEST + rb"|" + _STATUS + rb")\r?\n")
 """RFC 3261, section 7: Request-Line and Status-Line."""
 _TLS: Final = re.compile(rb"\x16\x03[\x00-\x04]")
 _BEGINNING: Final = 64
@@ -80,7 +80,7 @@ class Account:
 
     def count_unknown(self, message: UnknownMessage) -> None:
         """Count a message whose id no source knows."""
-        name = name_of(message)
+        name = f"{message.message_id:#06x}"
         self.unknown[name if name in self.unknown or len(self.unknown) < _UNKNOWN_IDS else "other"] += 1
 
 
@@ -137,6 +137,7 @@ class _Reading:
                 self._decide(direction, event.flow, at_end=True)
             if direction.decoder is not None:
                 direction.decoder.gap()
+                self._account.undecoded["bytes missing from SCCP streams"] += event.size
             return _NONE
         return self._end(event, direction)
 
@@ -237,7 +238,10 @@ class _Reading:
 
 
 def name_of(message: AnyMessage) -> str:
-    """A message's name; of an unknown one its id."""
-    if isinstance(message, UnknownMessage):
-        return f"Unknown({message.message_id:#06x})"
-    return message.name
+    """A message's name."""
+    return "Unknown" if isinstance(message, UnknownMessage) else message.name
+
+
+def id_of(message: AnyMessage) -> int:
+    """A message's id."""
+    return message.message_id if isinstance(message, UnknownMessage) else message.id

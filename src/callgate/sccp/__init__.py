@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from callgate.sccp.codec import decode, encode
     from callgate.sccp.message import CATALOGUE, AnyMessage, AsSent, Message, Structure, UnknownMessage
     from callgate.sccp.negotiation import Negotiation
-    from callgate.sccp.presentation import fields_of, labelled, text_of, unexplained_tail
+    from callgate.sccp.presentation import described, fields_of, labelled, text_of, unexplained_tail
     from callgate.sccp.session import Session
     from callgate.sccp.stream import Decoder, ResynchronisingDecoder
     from callgate.sccp.strict import decode_strict
@@ -39,6 +39,7 @@ __all__ = (
     "UnknownMessage",
     "decode",
     "decode_strict",
+    "described",
     "encode",
     "fields_of",
     "labelled",
@@ -50,7 +51,7 @@ _MODULES = {
     "codec": ("decode", "encode"),
     "message": ("CATALOGUE", "AnyMessage", "AsSent", "Message", "Structure", "UnknownMessage"),
     "negotiation": ("Negotiation",),
-    "presentation": ("fields_of", "labelled", "text_of", "unexplained_tail"),
+    "presentation": ("described", "fields_of", "labelled", "text_of", "unexplained_tail"),
     "session": ("Session",),
     "stream": ("Decoder", "ResynchronisingDecoder"),
     "strict": ("decode_strict",),

@@ -8,9 +8,11 @@ from struct import Struct
 
 from callgate.sccp.fields import Blob, LastText
 from callgate.sccp.forms import layout_of
-from callgate.sccp.generate import Reader, Scope, Source, Writer
+from callgate.sccp.generate import Reader, Writer
 from callgate.sccp.layout import Layout, Node
 from callgate.sccp.message import AnyMessage, Message
+from callgate.sccp.selectors import Scope
+from callgate.sccp.source import Source
 from callgate.sccp.values import Left
 
 Read = Callable[[bytes, int, int, int, int | None], AnyMessage]

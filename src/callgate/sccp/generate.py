@@ -6,14 +6,12 @@ may stop at any field, and each stop has its own compiled struct.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from struct import Struct
-from typing import Any
 
 import msgspec
 
-from callgate.sccp import ending, values
+from callgate.sccp import values
 from callgate.sccp.fields import (
     V4,
     V6,
@@ -29,68 +27,11 @@ from callgate.sccp.fields import (
     Text,
 )
 from callgate.sccp.layout import Form, Node, layout
-from callgate.sccp.message import AsSent, Structure
-
-Scope = dict[str, str]
-"""Names that a union may select by, and the variables that hold them."""
+from callgate.sccp.message import Structure
+from callgate.sccp.selectors import Scope, as_tuple, case_selectors, free_selectors
+from callgate.sccp.source import Source
 
 _INTEGERS = {(1, False): "B", (2, False): "H", (4, False): "I", (4, True): "i"}
-
-
-class Source:
-    """Lines of a function, and the objects they name."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.names: dict[str, Any] = {
-            name: getattr(values, name)
-            for name in dir(values)
-            if name.startswith(("read_", "write_", "refill_", "ipv"))
-        }
-        self.names |= {name: getattr(ending, name) for name in dir(ending) if name.startswith(("read_", "write_"))}
-        self.names |= {"Z": values.Z, "AsSent": AsSent, "FieldError": values.FieldError}
-
-    def bind(self, thing: Any, hint: str) -> str:
-        """A name for an object."""
-        name = f"{hint}_{len(self.names)}"
-        self.names[name] = thing
-        return name
-
-    def compiled(self, name: str, signature: str) -> Callable[..., Any]:
-        """The function."""
-        text = f"def {name}({signature}):\n" + "\n".join(f"    {line}" for line in self.lines)
-        exec(compile(text, f"<callgate.sccp {name}>", "exec"), self.names)  # noqa: S102 - our own declarations
-        function: Callable[..., Any] = self.names[name]
-        return function
-
-
-def free_selectors(cls: type[Structure], form: Form) -> tuple[str, ...]:
-    """The fields outside a structure that unions inside it are selected by."""
-    return _free(layout(cls, form).nodes, form)
-
-
-def _free(nodes: tuple[Node, ...], form: Form) -> tuple[str, ...]:
-    inside: set[str] = set()
-    wanted: set[str] = set()
-    for node in nodes:
-        inside.add(node.attribute)
-        if node.children:
-            wanted |= set(_free(node.children, form))
-            inside |= {f"{node.attribute}.{child.attribute}" for child in node.children}
-        if isinstance(node.kind, Choice):
-            wanted.add(node.kind.selector)
-            wanted |= set(_case_selectors(node.kind, form))
-        if isinstance(node.kind, Array) and node.structure:
-            wanted |= set(free_selectors(node.structure, form))
-    return tuple(sorted(wanted - inside))
-
-
-def _case_selectors(choice: Choice, form: Form) -> tuple[str, ...]:
-    wanted: set[str] = set()
-    for case in choice.cases:
-        if issubclass(case.kind, Structure):
-            wanted |= set(free_selectors(case.kind, form))
-    return tuple(sorted(wanted))
 
 
 class Reader:
@@ -187,7 +128,7 @@ class Reader:
             case Choice():
                 self.has_room = True
                 union = source.bind(union_of(node.kind, self.form), "union")
-                free = as_tuple(scope, _case_selectors(node.kind, self.form))
+                free = as_tuple(scope, case_selectors(node.kind, self.form))
                 return f"{union}.read(junk, {path}, {self._raw(f'{node.size}s')}, {scope[node.kind.selector]}, {free})"
         raise TypeError(f"{node.attribute} has no kind that can be read in its place")
 
@@ -249,11 +190,6 @@ class Reader:
         )
 
 
-def as_tuple(scope: Scope, names: tuple[str, ...]) -> str:
-    """The expression of the variables that hold some selectors."""
-    return "(" + "".join(f"{scope[name]}, " for name in names) + ")"
-
-
 @cache
 def entries_of(node: Node, form: Form) -> values.Entries | values.Numbers:
     """How the entries of an array are read and written."""
@@ -268,11 +204,16 @@ def entries_of(node: Node, form: Form) -> values.Entries | values.Numbers:
 
 @cache
 def union_of(choice: Choice, form: Form) -> values.Union:
-    """How a union is read and written."""
+    """How a union is read and written. Of the selectors from outside, each member gets its own."""
+    outer = case_selectors(choice, form)
     cases = []
     for case in choice.cases:
-        code = structure_code(case.kind, form) if issubclass(case.kind, Structure) else None
-        cases.append(values.UnionCase(case.name, case.when, case.kind, code))
+        code = None
+        own: tuple[int, ...] = ()
+        if issubclass(case.kind, Structure):
+            code = structure_code(case.kind, form)
+            own = tuple(outer.index(name) for name in free_selectors(case.kind, form))
+        cases.append(values.UnionCase(case.name, case.when, case.kind, code, own))
     return values.Union(choice.room, cases)
 
 
@@ -380,7 +321,7 @@ class Writer:
                 self._pack(f"{node.size}s", f"{entries}.write({path}, left, {place}, {valid}, {free})")
             case Choice(selector=selector):
                 union = self.source.bind(union_of(node.kind, self.form), "union")
-                free = as_tuple(scope, _case_selectors(node.kind, self.form))
+                free = as_tuple(scope, case_selectors(node.kind, self.form))
                 self._pack(f"{node.size}s", f"{union}.write({path}, left, {place}, {scope[selector]}, {free})")
             case _:
                 raise TypeError(f"{node.attribute} has no kind that can be written in its place")

@@ -179,6 +179,11 @@ def _declarations(cls: type[Message] | type[Structure]) -> dict[str, _Declared]:
     return {name: _declaration(name, hints[name]) for name in fields}
 
 
+def wire_name(cls: type[Message] | type[Structure], attribute: str) -> str:
+    """The name on the wire diagrams of a field."""
+    return _declarations(cls)[attribute].name
+
+
 def _declaration(attribute: str, hint: Any) -> _Declared:
     marks: list[Any] = []
     if get_origin(hint) is Annotated:

@@ -5,6 +5,7 @@ Names are those of the wire diagrams; numbers stay numbers, strings become text,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address
@@ -14,7 +15,7 @@ from callgate.sccp.enums.labels import LABELS
 from callgate.sccp.fields import Array, Blob, Choice, CountedOctets, CString, LastText, Octets, RawAddress, Text
 from callgate.sccp.forms import clamped, forms, usual_form
 from callgate.sccp.generate import union_of
-from callgate.sccp.layout import Form, Node, layout
+from callgate.sccp.layout import Form, Node, layout, wire_name
 from callgate.sccp.message import AnyMessage, Message, Structure, UnknownMessage
 
 Plain = dict[str, Any]
@@ -131,6 +132,43 @@ def _member(value: Any, choice: Choice, form: Form, selectors: dict[str, int], u
     return {name: int(value)}
 
 
-def named(value: Any) -> str:
-    """A value for people: an enumerated one by its name."""
-    return value.name if isinstance(value, IntEnum) else str(value)
+def described(message: AnyMessage, *, entries: bool = False, utf8: bool | None = None) -> Iterator[tuple[str, str]]:
+    """The fields for people: path and text. Enumerated values by name, strings in quotes, labels in braces.
+
+    Arrays are counted; with `entries` each entry is described.
+    """
+    if isinstance(message, UnknownMessage):
+        if message.body:
+            yield "body", message.body.hex()
+        return
+    yield from _described(message, "", entries, utf8)
+
+
+def _described(owner: Any, prefix: str, entries: bool, utf8: bool | None) -> Iterator[tuple[str, str]]:
+    for attribute in owner.__struct_fields__:
+        value = getattr(owner, attribute)
+        if value is None or (isinstance(owner, Message) and attribute in Message.__struct_fields__):
+            continue
+        yield from _described_value(value, f"{prefix}{wire_name(type(owner), attribute)}", entries, utf8)
+
+
+def _described_value(value: Any, path: str, entries: bool, utf8: bool | None) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Structure):
+        yield from _described(value, f"{path}.", entries, utf8)
+    elif isinstance(value, tuple):
+        if not entries:
+            yield path, f"[{len(value)}]"
+            return
+        for number, entry in enumerate(value):
+            yield from _described_value(entry, f"{path}[{number}]", entries, utf8)
+    elif isinstance(value, bytes):
+        yield path, _quoted(labelled(value, utf8=utf8))
+    elif isinstance(value, IntEnum):
+        yield path, value.name
+    else:
+        yield path, str(value)
+
+
+def _quoted(text: str) -> str:
+    """A string of a stranger, safe on a terminal."""
+    return json.dumps(text, ensure_ascii=False) if text.isprintable() else json.dumps(text)

@@ -229,6 +229,8 @@ class UnionCase(NamedTuple):
     when: range
     kind: type
     code: Entries | None
+    own: tuple[int, ...]
+    """Which of the union's outer selectors the structure's unions ask for."""
 
 
 _WORD = Struct("<I")
@@ -264,7 +266,7 @@ class Union:
                 value = case.kind._value2member_map_.get(value, value)
         else:
             used = case.code.one.size
-            value = case.code.read_one(junk, path, chunk, free)
+            value = case.code.read_one(junk, path, chunk, tuple([free[n] for n in case.own]))
         if chunk[used:].strip(Z):
             junk.append((path, chunk[used:]))
         return value
@@ -283,5 +285,5 @@ class Union:
         else:
             if not isinstance(value, case.kind):
                 raise FieldError(path, None, f"{selector} chooses {case.name}, a {case.kind.__name__}")
-            chunk = case.code.write_one(path, left, value, free)
+            chunk = case.code.write_one(path, left, value, tuple([free[n] for n in case.own]))
         return chunk + left.get(path, b"")

@@ -1,0 +1,1 @@
+"""Packet captures: frames in, conversations out; nothing is read from the network."""

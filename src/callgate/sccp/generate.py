@@ -111,26 +111,30 @@ class Reader:
                 raw = self._raw(f"{node.size}s")
                 if not room:
                     return raw
-                self.has_room = True
-                return f"read_octets(junk, {path}, {raw}, {size})"
+                return self._kept(f"read_octets(junk, {path}, {raw}, {size})")
             case CountedOctets(size=size, count=count):
-                self.has_room = True
-                return f"read_octets(junk, {path}, {self._raw(f'{size}s')}, min({scope[count]}, {size}))"
+                return self._kept(f"read_octets(junk, {path}, {self._raw(f'{size}s')}, min({scope[count]}, {size}))")
             case V4():
                 return f"ipv4({self._raw('4s')})"
             case V6():
                 return f"ipv6({self._raw('16s')})"
             case FamilyAddress():
-                self.has_room = True
-                return f"read_family(junk, {path}, {self._raw('I')}, {self._raw('16s')})"
+                return self._kept(f"read_family(junk, {path}, {self._raw('I')}, {self._raw('16s')})")
             case Array():
                 return self._array(node, node.kind, path, scope)
             case Choice():
-                self.has_room = True
                 union = source.bind(union_of(node.kind, self.form), "union")
                 free = as_tuple(scope, case_selectors(node.kind, self.form))
-                return f"{union}.read(junk, {path}, {self._raw(f'{node.size}s')}, {scope[node.kind.selector]}, {free})"
+                read = f"{union}.read(junk, {path}, {self._raw(f'{node.size}s')}, {scope[node.kind.selector]}, {free})"
+                return self._kept(read)
         raise TypeError(f"{node.attribute} has no kind that can be read in its place")
+
+    def _kept(self, read: str) -> str:
+        """A call that may add to the junk comes before the lines that ask whether there is any."""
+        self.has_room = True
+        name = f"k{len(self.source.lines)}"
+        self.source.lines.append(f"{name} = {read}")
+        return name
 
     def _numbers(self, node: Node, kind: Array, code: str) -> str:
         """Numbers that are all valid need no chunk of their own."""
@@ -182,12 +186,10 @@ class Reader:
         entries = entries_of(node, self.form)
         if isinstance(entries, values.Numbers) and kind.count is None:
             return self._numbers(node, kind, entries.one.format[1:])
-        self.has_room = True
         count = f"min({scope[kind.count]}, {kind.size})" if kind.count else str(kind.size)
         free = as_tuple(scope, free_selectors(node.structure, self.form) if node.structure else ())
-        return (
-            f"{self.source.bind(entries, 'entries')}.read(junk, {path}, {self._raw(f'{node.size}s')}, {count}, {free})"
-        )
+        read = f"{self.source.bind(entries, 'entries')}.read"
+        return self._kept(f"{read}(junk, {path}, {self._raw(f'{node.size}s')}, {count}, {free})")
 
 
 @cache

@@ -9,7 +9,10 @@ from enum import IntEnum, IntFlag
 
 
 class DCallState(IntEnum):
-    """DCallState."""
+    """The state of a call, in CallStateMessage.
+
+    chan-sccp 4.3 names 15 hold yellow, 16 one-way intercom, 17 hold red.
+    """
 
     IDLE = 0
     OFF_HOOK = 1
@@ -30,10 +33,11 @@ class DCallState(IntEnum):
     WHISPER = 16
     REMOTE_HOLD = 17
     MAX_STATE = 18
+    """Not a state: Wireshark's end of the list."""
 
 
 class CallPrivacy(IntEnum):
-    """CallPrivacy."""
+    """How much of a call other phones on the line may see, in CallStateMessage."""
 
     NONE = 0
     LIMITED = 1
@@ -41,7 +45,7 @@ class CallPrivacy(IntEnum):
 
 
 class CallType(IntEnum):
-    """CallType."""
+    """Whether a call comes in, goes out or is passed on, in CallInfoMessage and CallInfoV2Message."""
 
     IN_BOUND_CALL = 1
     OUT_BOUND_CALL = 2
@@ -49,17 +53,18 @@ class CallType(IntEnum):
 
 
 class CallSecurityStatusType(IntEnum):
-    """CallSecurityStatusType."""
+    """How far a call is protected, in CallInfoMessage and CallInfoV2Message."""
 
     UNKNOWN = 0
     NOT_AUTHENTICATED = 1
     AUTHENTICATED = 2
     ENCRYPTED = 3
     MAX = 4
+    """Not a status: Wireshark's end of the list."""
 
 
 class RestrictInformationType(IntFlag):
-    """RestrictInformationType."""
+    """Which names and numbers are not to be shown, as bits, in call information and conference messages."""
 
     CALLING_PARTY_NAME = 0x1
     CALLING_PARTY_NUMBER = 0x2
@@ -77,7 +82,7 @@ class RestrictInformationType(IntFlag):
 
 
 class CallHistoryDisposition(IntEnum):
-    """CallHistoryDisposition."""
+    """Into which list of the call history a call goes, in CallHistoryInfoMessage."""
 
     IGNORE = 0
     PLACED_CALLS = 1
@@ -87,27 +92,27 @@ class CallHistoryDisposition(IntEnum):
 
 
 class StatsProcessingType(IntEnum):
-    """StatsProcessingType."""
+    """Whether the phone clears its counters once it has reported them, in ConnectionStatisticsReqMessage."""
 
     CLEAR_STATS = 0
     DO_NOT_CLEAR_STATS = 1
 
 
 class RecordingStatus(IntEnum):
-    """RecordingStatus."""
+    """Whether a call is being recorded, in RecordingStatusMessage."""
 
     OFF = 0
     ON = 1
 
 
 class SubscriptionFeatureID(IntEnum):
-    """SubscriptionFeatureID."""
+    """What is subscribed to, in SubscriptionStatReqMessage and its kin: busy lamp fields."""
 
     BLF = 1
 
 
 class SubscribeCause(IntEnum):
-    """SubscribeCause."""
+    """How a subscription went, in SubscriptionStatResMessage."""
 
     OK = 0
     ROUTE_FAIL = 1
@@ -119,7 +124,7 @@ class SubscribeCause(IntEnum):
 
 
 class MwiNotificationResult(IntEnum):
-    """MwiNotificationResult."""
+    """How the number of waiting messages was taken, in MwiResMessage."""
 
     OK = 0
     GENERAL_ERROR = 1

@@ -9,14 +9,14 @@ from enum import IntEnum
 
 
 class ResourceType(IntEnum):
-    """ResourceType."""
+    """What a conference is for, in CreateConferenceReqMessage and AuditConferenceResMessage."""
 
     CONFERENCE = 0
     IVR = 1
 
 
 class CreateConfResult(IntEnum):
-    """CreateConfResult."""
+    """How creating a conference went, in CreateConferenceResMessage."""
 
     OK = 0
     RESOURCE_NOT_AVAILABLE = 1
@@ -25,7 +25,7 @@ class CreateConfResult(IntEnum):
 
 
 class DeleteConfResult(IntEnum):
-    """DeleteConfResult."""
+    """How deleting a conference went, in DeleteConferenceResMessage."""
 
     OK = 0
     CONFERENCE_NOT_EXIST = 1
@@ -33,7 +33,7 @@ class DeleteConfResult(IntEnum):
 
 
 class ModifyConfResult(IntEnum):
-    """ModifyConfResult."""
+    """How changing a conference went, in ModifyConferenceResMessage."""
 
     OK = 0
     RESOURCE_NOT_AVAILABLE = 1
@@ -45,7 +45,7 @@ class ModifyConfResult(IntEnum):
 
 
 class AddParticipantResult(IntEnum):
-    """AddParticipantResult."""
+    """How adding a participant went, in AddParticipantResMessage."""
 
     OK = 0
     RESOURCE_NOT_AVAILABLE = 1
@@ -55,14 +55,14 @@ class AddParticipantResult(IntEnum):
 
 
 class AuditParticipantResult(IntEnum):
-    """AuditParticipantResult."""
+    """Whether there is such a conference, in AuditParticipantResMessage."""
 
     OK = 0
     CONFERENCE_NOT_EXIST = 1
 
 
 class SessionType(IntEnum):
-    """SessionType."""
+    """What a data session carries, in StartSessionTransmissionMessage and StopSessionTransmissionMessage."""
 
     CHAT = 1
     WHITEBOARD = 2
@@ -72,7 +72,7 @@ class SessionType(IntEnum):
 
 
 class SequenceFlag(IntEnum):
-    """SequenceFlag."""
+    """Which part of an application's data a message holds, in the messages of version 1 for user data."""
 
     FIRST = 0
     MORE = 1
@@ -80,14 +80,14 @@ class SequenceFlag(IntEnum):
 
 
 class EndOfAnnAck(IntEnum):
-    """EndOfAnnAck."""
+    """Whether the end of an announcement is to be reported, in StartAnnouncementMessage."""
 
     NO_ANN_ACK_REQUIRED = 0
     ANN_ACK_REQUIRED = 1
 
 
 class AnnPlayMode(IntEnum):
-    """AnnPlayMode."""
+    """How often an announcement is played, in StartAnnouncementMessage."""
 
     XML_CONFIG_MODE = 0
     ONE_SHOT_MODE = 1
@@ -95,14 +95,14 @@ class AnnPlayMode(IntEnum):
 
 
 class PlayAnnStatus(IntEnum):
-    """PlayAnnStatus."""
+    """How an announcement went, in AnnouncementFinishMessage."""
 
     OK = 0
     ERR = 1
 
 
 class RSVPDirection(IntEnum):
-    """RSVPDirection."""
+    """Which way a reservation is, in the messages of reservations."""
 
     SEND = 1
     RECV = 2
@@ -110,7 +110,7 @@ class RSVPDirection(IntEnum):
 
 
 class RSVPErrorCode(IntEnum):
-    """RSVPErrorCode."""
+    """What RSVP itself said of a failure, in QoSErrorNotifyMessage; numbers of RFC 2205, 24 of RFC 3209."""
 
     CONFIRM = 0
     ADMISSION = 1
@@ -132,7 +132,7 @@ class RSVPErrorCode(IntEnum):
 
 
 class QoSErrorCode(IntEnum):
-    """QoSErrorCode."""
+    """Which step of a reservation failed, in QoSErrorNotifyMessage."""
 
     RESERVATION_TIMEOUT = 0
     PATH_FAIL = 1
@@ -150,8 +150,11 @@ class QoSErrorCode(IntEnum):
 
 
 class ResvStyle(IntEnum):
-    """ResvStyle."""
+    """How senders share a reservation, in QoSListenMessage and QoSPathMessage."""
 
     FF = 1
+    """Fixed filter."""
     SE = 2
+    """Shared explicit."""
     WF = 3
+    """Wildcard filter."""

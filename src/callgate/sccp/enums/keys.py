@@ -9,7 +9,7 @@ from enum import IntEnum, IntFlag
 
 
 class KeyPadButton(IntEnum):
-    """KeyPadButton."""
+    """The key that was pressed, in KeypadButtonMessage."""
 
     ZERO = 0
     ONE = 1
@@ -31,7 +31,10 @@ class KeyPadButton(IntEnum):
 
 
 class DeviceStimulus(IntEnum):
-    """DeviceStimulus."""
+    """A button: pressed, in StimulusMessage, or one whose lamp is set, in SetLampMessage.
+
+    Numbered like ButtonType, but 19 is privacy here (in chan-sccp a feature, as there).
+    """
 
     UNUSED = 0
     LAST_NUMBER_REDIAL = 1
@@ -91,10 +94,11 @@ class DeviceStimulus(IntEnum):
     KEYPAD = 240
     AEC = 253
     MAX_STIMULUS_VALUE = 255
+    """Not a button: Wireshark's end of the list; undefined in chan-sccp."""
 
 
 class ButtonType(IntEnum):
-    """ButtonType."""
+    """What a button of the phone is for, in ButtonTemplateResMessage and the messages of features."""
 
     UNUSED = 0
     LAST_NUMBER_REDIAL = 1
@@ -152,10 +156,11 @@ class ButtonType(IntEnum):
     KEYPAD = 240
     AEC = 253
     UNDEFINED = 255
+    """What chan-sccp fills unused entries with."""
 
 
 class LineTypeBits(IntFlag):
-    """LineTypeBits."""
+    """Which parties a line shows, as bits, in LineStatV2ResMessage."""
 
     ORIG_DIALED = 0x1
     REDIR_DIALED = 0x2
@@ -164,7 +169,7 @@ class LineTypeBits(IntFlag):
 
 
 class SoftKeyMask(IntFlag):
-    """SoftKeyMask."""
+    """Which keys of a soft key set are shown, as bits, in SelectSoftKeysMessage."""
 
     SOFT_KEY1 = 0x1
     SOFT_KEY2 = 0x2
@@ -185,7 +190,10 @@ class SoftKeyMask(IntFlag):
 
 
 class SoftKeySet(IntEnum):
-    """SoftKeySet."""
+    """The state of the phone that a soft key set belongs to, in SelectSoftKeysMessage.
+
+    chan-sccp 4.3 has 12 for a conference on hold.
+    """
 
     ON_HOOK = 0
     CONNECTED = 1

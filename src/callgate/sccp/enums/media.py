@@ -9,7 +9,10 @@ from enum import IntEnum, IntFlag
 
 
 class MediaPayloadType(IntEnum):
-    """Media_PayloadType."""
+    """The codec of a stream, in all messages about media.
+
+    Not RTP payload types; those of dynamic codecs come beside it.
+    """
 
     NONE = 0
     NONSTANDARD = 1
@@ -84,17 +87,18 @@ class MediaPayloadType(IntEnum):
     V150_LC_SPRT = 301
     V150_LC_SSE = 302
     MAX = 303
+    """Not a codec: Wireshark's end of the list."""
 
 
 class MediaG723BitRate(IntEnum):
-    """Media_G723BitRate."""
+    """The bit rate of G.723.1, kbit/s, in capabilities and media messages."""
 
     RATE_5_3 = 1
     RATE_6_3 = 2
 
 
 class MediaStatus(IntEnum):
-    """MediaStatus."""
+    """How opening a channel or starting a transmission went, in the acknowledgements of both."""
 
     OK = 0
     UNKNOWN = 1
@@ -109,38 +113,39 @@ class MediaStatus(IntEnum):
     INVALID_DYNAMIC_PAYLOAD_TYPE = 10
     REQUESTED_IP_ADDR_TYPE_UNAVAILABLE = 11
     DEVICE_ON_HOOK = 255
+    """12 in chan-sccp 4.3."""
 
 
 class OpenReceiveChanStatus(IntEnum):
-    """OpenReceiveChanStatus."""
+    """How opening a channel for video went, in OpenMultiMediaReceiveChannelAckMessage."""
 
     OK = 0
     ERROR = 1
 
 
 class MulticastMediaReceptionStatus(IntEnum):
-    """MulticastMediaReceptionStatus."""
+    """How joining a multicast group went, in MulticastMediaReceptionAckMessage."""
 
     OK = 0
     ERROR = 1
 
 
 class MediaEchoCancellation(IntEnum):
-    """Media_EchoCancellation."""
+    """Whether the receiver cancels echo, in MediaQualifierIncoming."""
 
     OFF = 0
     ON = 1
 
 
 class MediaSilenceSuppression(IntEnum):
-    """Media_SilenceSuppression."""
+    """Whether the sender leaves silence out, in MediaQualifierOutgoing."""
 
     OFF = 0
     ON = 1
 
 
 class MediaEncryptionAlgorithmType(IntEnum):
-    """MediaEncryptionAlgorithmType."""
+    """How a stream is encrypted (SRTP), in MediaEncryptionKeyInfo."""
 
     NO_ENCRYPTION = 0
     CCM_AES_CM_128_HMAC_SHA1_32 = 1
@@ -152,14 +157,14 @@ class MediaEncryptionAlgorithmType(IntEnum):
 
 
 class MediaEncryptionCapability(IntEnum):
-    """Media_Encryption_Capability."""
+    """Whether a codec can be encrypted, in CapabilitiesV3ResMessage."""
 
     NOT_ENCRYPTION_CAPABLE = 0
     ENCRYPTION_CAPABLE = 1
 
 
 class MediaTransportType(IntEnum):
-    """MediaTransportType."""
+    """What a media port is for, in PortReqMessage."""
 
     RTP = 1
     UDP = 2
@@ -167,7 +172,7 @@ class MediaTransportType(IntEnum):
 
 
 class MediaType(IntEnum):
-    """MediaType."""
+    """Which stream of a call a port is for, in PortReqMessage, PortResMessage and PortCloseMessage."""
 
     INVALID = 0
     AUDIO = 1
@@ -178,17 +183,18 @@ class MediaType(IntEnum):
     DATA_APP_IX_CHANNEL = 6
     T38 = 7
     MAX = 8
+    """Not a stream: Wireshark's end of the list."""
 
 
 class PortHandling(IntEnum):
-    """PortHandling."""
+    """Whether the phone keeps the port of a stream that ends, in the messages that close channels."""
 
     CLOSE_PORT = 0
     KEEP_PORT = 1
 
 
 class TransmitOrReceive(IntEnum):
-    """TransmitOrReceive."""
+    """Which way a codec works, in capabilities."""
 
     NONE = 0
     RECEIVE_ONLY = 1
@@ -197,7 +203,7 @@ class TransmitOrReceive(IntEnum):
 
 
 class Layout(IntEnum):
-    """Layout."""
+    """How a conference arranges its pictures, in capabilities."""
 
     NO_LAYOUT = 0
     ONE_BY_ONE = 1
@@ -213,7 +219,7 @@ class Layout(IntEnum):
 
 
 class MiscCommandType(IntEnum):
-    """MiscCommandType."""
+    """What to do about a video stream, in MiscellaneousCommandMessage."""
 
     VIDEO_FREEZE_PICTURE = 0
     VIDEO_FAST_UPDATE_PICTURE = 1
@@ -226,7 +232,7 @@ class MiscCommandType(IntEnum):
 
 
 class GenericBitfield32(IntFlag):
-    """Generic_Bitfield_32."""
+    """Thirty-two bits whose meaning is not known, in the H.263 capability."""
 
     BIT1 = 0x1
     BIT2 = 0x2

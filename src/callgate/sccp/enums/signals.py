@@ -9,7 +9,7 @@ from enum import IntEnum
 
 
 class DeviceTone(IntEnum):
-    """DeviceTone."""
+    """The tone to play, in StartToneMessage, StopToneMessage, announcements and DTMF messages."""
 
     SILENCE = 0
     DTMF1 = 1
@@ -119,10 +119,11 @@ class DeviceTone(IntEnum):
     MEET_ME_ACCESS_CODE_INVALID = 136
     MEET_ME_ACCESS_CODE_FAILED = 137
     MAX = 138
+    """Not a tone: Wireshark's end of the list."""
 
 
 class ToneOutputDirection(IntEnum):
-    """ToneOutputDirection."""
+    """Who hears a tone, in StartToneMessage."""
 
     USER = 0
     NETWORK = 1
@@ -130,14 +131,16 @@ class ToneOutputDirection(IntEnum):
 
 
 class RingMode(IntEnum):
-    """RingMode."""
+    """How the phone rings, in SetRingerMessage."""
 
     RING_OFF = 1
     INSIDE_RING = 2
     OUTSIDE_RING = 3
     FEATURE_RING = 4
     FLASH_ONLY = 5
+    """Silent, in chan-sccp."""
     PRECEDENCE_RING = 6
+    """Urgent, in chan-sccp."""
     BELLCORE_1 = 7
     BELLCORE_2 = 8
     BELLCORE_3 = 9
@@ -146,14 +149,14 @@ class RingMode(IntEnum):
 
 
 class RingDuration(IntEnum):
-    """RingDuration."""
+    """How long the phone rings, in SetRingerMessage."""
 
     NORMAL_RING = 1
     SINGLE_RING = 2
 
 
 class LampMode(IntEnum):
-    """LampMode."""
+    """What a lamp does, in SetLampMessage."""
 
     OFF = 1
     ON = 2
@@ -163,28 +166,28 @@ class LampMode(IntEnum):
 
 
 class SpeakerMode(IntEnum):
-    """SpeakerMode."""
+    """Whether the loudspeaker is on, in SetSpeakerModeMessage."""
 
     ON = 1
     OFF = 2
 
 
 class MicrophoneMode(IntEnum):
-    """MicrophoneMode."""
+    """Whether the microphone is on, in SetMicroModeMessage."""
 
     ON = 1
     OFF = 2
 
 
 class HeadsetMode(IntEnum):
-    """HeadsetMode."""
+    """Whether the headset is on, in HeadsetStatusMessage."""
 
     ON = 1
     OFF = 2
 
 
 class MediaPathID(IntEnum):
-    """MediaPathID."""
+    """What the user hears with, in MediaPathEventMessage and MediaPathCapabilityMessage."""
 
     HEADSET = 1
     HANDSET = 2
@@ -192,14 +195,14 @@ class MediaPathID(IntEnum):
 
 
 class MediaPathEvent(IntEnum):
-    """MediaPathEvent."""
+    """Whether it went on or off, in MediaPathEventMessage; chan-sccp has on for off hook, off for on hook."""
 
     ON = 1
     OFF = 2
 
 
 class MediaPathCapabilities(IntEnum):
-    """MediaPathCapabilities."""
+    """What can be done with it, in MediaPathCapabilityMessage."""
 
     ENABLE = 1
     DISABLE = 2

@@ -9,7 +9,10 @@ from enum import IntEnum
 
 
 class SoftKeyEvent(IntEnum):
-    """SoftKeyEvent."""
+    """What a soft key does, in SoftKeyEventMessage and SoftKeyTemplateResMessage; the rest are labels of the display.
+
+    chan-sccp and chan_skinny give the keys of their templates numbers from 1 up, and so use 19 and later otherwise.
+    """
 
     REDIAL = 1
     NEW_CALL = 2
@@ -104,7 +107,7 @@ class SoftKeyEvent(IntEnum):
 
 
 class SoftKeyTemplateIndex(IntEnum):
-    """SoftKeyTemplateIndex."""
+    """A key's place in the soft key template, from 1, in SoftKeySetResMessage."""
 
     REDIAL = 1
     NEW_CALL = 2
@@ -142,7 +145,7 @@ class SoftKeyTemplateIndex(IntEnum):
 
 
 class SoftKeyInfoIndex(IntEnum):
-    """SoftKeyInfoIndex."""
+    """A key's place in the soft key template, from 301, in SoftKeySetResMessage."""
 
     REDIAL = 301
     NEW_CALL = 302

@@ -11,18 +11,16 @@ from callgate.sccp.message import Message, Sender, Structure, message
 
 
 class Announcement(Structure, frozen=True):
-    """One announcement of the list: a tone in the words of a locale."""
+    """One announcement: a tone, for a locale and a country."""
 
     locale: U32 = None
-    """Number of the user locale."""
     country: U32 = None
-    """Number of the network locale."""
     tone_announcement: Enum32[DeviceTone] = None
 
 
 @message(0x0122, lengths=(464, 464), sender=Sender.NODE)
 class StartAnnouncementMessage(Message, frozen=True):
-    """The call manager has its annunciator play a list of announcements into a conference.
+    """The call manager has a node play a list of announcements into a conference.
 
     Not captured; after Wireshark 4.0 and chan-sccp 4.3. The list always takes the room of 32 entries and has no count.
     """
@@ -32,9 +30,8 @@ class StartAnnouncementMessage(Message, frozen=True):
     """Whether AnnouncementFinishMessage is to follow the last announcement."""
     conference_id: U32 = None
     matrix_conf_party_id: Annotated[tuple[int, ...] | None, Array(16, of=Integer(4)), Named("matrixConfPartyID")] = None
-    """Sixteen parties that may hear it."""
+    """Always sixteen."""
     hearing_conf_party_mask: U32 = None
-    """Bits: which of those sixteen do hear it."""
     ann_play_mode: Enum32[AnnPlayMode] = None
 
 

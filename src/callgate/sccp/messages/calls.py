@@ -78,7 +78,7 @@ class CallInfoMessage(Message, frozen=True):
     last_redirecting_party_name: Text40 = None
     last_redirecting_party: Text24 = None
     original_cdpn_redirect_reason: U32 = None
-    """Why the called party first called passed the call on."""
+    """Why the party called first redirected the call."""
     last_redirecting_reason: U32 = None
     """Why the last party that redirected the call did; 4 forward, 5 pickup (chan-sccp)."""
     cgpn_voice_mailbox: Text24 = None
@@ -105,7 +105,7 @@ class CallInfoV2Message(Message, frozen=True):
     call_reference: U32 = None
     call_type: Enum32[CallType] = None
     original_cdpn_redirect_reason: U32 = None
-    """Why the called party first called passed the call on."""
+    """Why the party called first redirected the call."""
     last_redirecting_reason: U32 = None
     """Why the last party that redirected the call did; 4 forward, 5 pickup (chan-sccp)."""
     call_instance: U32 = None
@@ -136,8 +136,8 @@ class CallInfoV2Message(Message, frozen=True):
 class DialedNumberMessage(Message, frozen=True):
     """The server tells the phone the number it has dialled.
 
-    Captured bodies, bytes: 32 (header 18, and chan_skinny always), 36 (header 20, and chan-sccp always). Wireshark 4.0
-    takes 25 bytes for the number from version 18; real frames do from 19.
+    Captured bodies, bytes: 32 (header 18; chan_skinny), 36 (header 20; chan-sccp at 11 and 22). Wireshark 4.0 takes 25
+    bytes for the number from version 18; real frames do from 19.
     """
 
     dialed_number: DirectoryNumber = None
@@ -147,7 +147,7 @@ class DialedNumberMessage(Message, frozen=True):
 
 @message(0x0130, lengths=(12, 12), sender=Sender.SERVER)
 class CallSelectStatResMessage(Message, frozen=True):
-    """The server tells the phone whether a call is selected, say to be joined.
+    """The server tells the phone whether a call is selected.
 
     Not captured; after Wireshark 4.0 and chan-sccp 4.3.
     """
@@ -211,10 +211,10 @@ class ConnectionStatisticsResMessage(Message, frozen=True):
     """What the phone does with the counters afterwards; a single byte in the newest layout."""
     number_packets_sent: U32 = None
     number_octets_sent: U32 = None
-    """Bytes of RTP payload."""
+    """Bytes: some phones count RTP headers (172 a packet of G.711), some do not (160)."""
     number_packets_received: U32 = None
     number_octets_received: U32 = None
-    """Bytes of RTP payload."""
+    """Bytes, counted like those sent."""
     number_packets_lost: U32 = None
     jitter: U32 = None
     latency: U32 = None

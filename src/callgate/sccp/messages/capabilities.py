@@ -42,27 +42,32 @@ PayloadChoice = Annotated[
 
 
 class MediaCapability(Structure, frozen=True):
-    """TODO."""
+    """One audio codec the phone has, and what belongs to it."""
 
     payload_capability: Enum32[MediaPayloadType] = None
     max_frames_per_packet: U32 = None
+    """Most milliseconds of audio in one RTP packet, whatever the name says: 40 to 120 from a 7960."""
     payloads: Annotated[PayloadChoice, Named("PAYLOADS")] = None
+    """What it holds, the codec selects: the bit rate of G.723, modem relay data, or parameters of other codecs."""
 
 
 class CustomPictureFormat(Structure, frozen=True):
-    """TODO."""
+    """One picture format of the phone's own."""
 
     picture_width: U32 = None
+    """Pixels."""
     picture_height: U32 = None
+    """Pixels."""
     pixel_aspect_ratio: U32 = None
     clock_conversion_code: U32 = None
     clock_divisor: U32 = None
 
 
 class ServiceResource(Structure, frozen=True):
-    """TODO."""
+    """What the phone can do for one conference service."""
 
     layout_count: U32 = None
+    """How many layouts are valid; the array takes its full room of 5."""
     layouts: Annotated[tuple[Layout | int, ...] | None, Array(5, "layout_count", of=Integer(4))] = None
     service_num: U32 = None
     max_streams: U32 = None
@@ -71,22 +76,27 @@ class ServiceResource(Structure, frozen=True):
 
 
 class ConfResources(Structure, frozen=True):
-    """TODO."""
+    """What the phone can do for conferences."""
 
     active_streams_on_registration: U32 = None
     max_bw: Annotated[U32, Named("maxBW")] = None
+    """Largest bandwidth."""
     service_resource_count: U32 = None
+    """How many entries are valid; the array takes its full room of 4."""
     service_resource: Annotated[tuple[ServiceResource, ...] | None, Array(4, "service_resource_count")] = None
 
 
 class LevelPreference(Structure, frozen=True):
-    """TODO."""
+    """One picture format of a video codec and its bit rates."""
 
     transmit_preference: U32 = None
     format: U32 = None
     max_bit_rate: U32 = None
+    """15000 from a 7960 with video."""
     min_bit_rate: U32 = None
+    """500 from a 7960 with video."""
     mpi: Annotated[U32, Named("MPI")] = None
+    """Minimum picture interval."""
     service_number: U32 = None
 
 
@@ -105,17 +115,19 @@ VideoChoice8 = Annotated[
 
 
 class VideoCapability(Structure, frozen=True):
-    """TODO."""
+    """One video codec the phone has: the form of 116 bytes, without H.264."""
 
     payload_capability: Enum32[MediaPayloadType] = None
     video_capability_direction: Enum32[TransmitOrReceive] = None
     level_preference_count: U32 = None
+    """How many entries are valid; the array takes its full room of 4."""
     level_preference: Annotated[tuple[LevelPreference, ...] | None, Array(4, "level_preference_count")] = None
     capability: VideoChoice8 = None
+    """What it holds, the codec selects; for H.264 (103), which has no member here, a 7960 sends 64 and 50."""
 
 
 class DataApplicationCapability(Structure, frozen=True):
-    """TODO."""
+    """One data application the phone has."""
 
     payload_capability: Enum32[MediaPayloadType] = None
     data_capability_direction: Enum32[TransmitOrReceive] = None
@@ -139,29 +151,34 @@ VideoChoice24 = Annotated[
 
 
 class VideoCapabilityV2(Structure, frozen=True):
-    """TODO."""
+    """One video codec the phone has: the form of 132 bytes, with H.264."""
 
     payload_capability: Enum32[MediaPayloadType] = None
     video_capability_direction: Enum32[TransmitOrReceive] = None
     level_preference_count: U32 = None
+    """How many entries are valid; the array takes its full room of 4."""
     level_preference: Annotated[tuple[LevelPreference, ...] | None, Array(4, "level_preference_count")] = None
     capability: VideoChoice24 = None
+    """What it holds, the codec selects."""
 
 
 class VideoCapabilityV3(Structure, frozen=True):
-    """TODO."""
+    """One video codec the phone has: the form of 140 bytes, with encryption."""
 
     payload_capability: Enum32[MediaPayloadType] = None
     video_capability_direction: Enum32[TransmitOrReceive] = None
     level_preference_count: U32 = None
+    """How many entries are valid; the array takes its full room of 4."""
     level_preference: Annotated[tuple[LevelPreference, ...] | None, Array(4, "level_preference_count")] = None
     encryption_capability: Enum32[MediaEncryptionCapability] = None
     capability: VideoChoice24 = None
+    """What it holds, the codec selects."""
     ip_addressing_mode: Enum32[IpAddrMode] = None
+    """There once, after chan-sccp 4.3; Wireshark 4.0 reads it twice from version 16."""
 
 
 class DataApplicationCapabilityV2(Structure, frozen=True):
-    """TODO."""
+    """One data application the phone has, and whether it can be encrypted."""
 
     payload_capability: Enum32[MediaPayloadType] = None
     data_capability_direction: Enum32[TransmitOrReceive] = None
@@ -172,31 +189,36 @@ class DataApplicationCapabilityV2(Structure, frozen=True):
 
 @message(0x009B, lengths=(0, 0), sender=Sender.SERVER)
 class CapabilitiesReq(Message, frozen=True):
-    """TODO.
+    """The server asks the phone which codecs it has.
 
-    Captured bodies: 0 at header 0.
+    Captured bodies, bytes: 0.
     """
 
 
 @message(0x0010, lengths=(4, 804), sender=Sender.PHONE, answers=0x009B)
 class CapabilitiesResMessage(Message, frozen=True):
-    """TODO.
+    """The phone says which audio codecs it has, in answer to CapabilitiesReq.
 
-    Captured bodies: 292 at header 0, 18.
+    Captured bodies, bytes: 292, which is room for 18 codecs; what follows the counted ones is junk. mod_skinny has room
+    for 50 (804 bytes), sccp-rs accepts up to 24.
     """
 
     cap_count: U32 = None
+    """How many of the entries are valid."""
     caps: Annotated[tuple[MediaCapability, ...] | None, Array(18, "cap_count", last=True)] = None
 
 
 @message(0x0030, lengths=(1840, 2000), sender=Sender.PHONE)
 class UpdateCapabilitiesMessage(Message, frozen=True):
-    """TODO.
+    """The phone says which audio, video and data codecs it has.
 
-    Captured bodies: 1840 at header 0.
+    Captured bodies, bytes: 1840 (a 7940, a 7960, a 7970). 2000 with H.264, from version 16 (chan-sccp 4.3); a 7961
+    sends 1840 under header 22 (sccp-rs). Wireshark 4.0 does not skip the room of an array whose count is 0 and misreads
+    all three real frames.
     """
 
     audio_cap_count: U32 = None
+    """How many of audiocaps are valid; all arrays here take their full room whatever their count."""
     video_cap_count: U32 = None
     data_cap_count: U32 = None
     rtp_payload_format: U32 = None
@@ -212,9 +234,13 @@ class UpdateCapabilitiesMessage(Message, frozen=True):
 
 @message(0x0043, lengths=(2000, 2000), sender=Sender.PHONE, answers=0x009B)
 class CapabilitiesV2ResMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The phone says which audio, video and data codecs it has, H.264 among them.
+
+    Not captured; after Wireshark 4.0 and chan-sccp 4.3.
+    """
 
     audio_cap_count: U32 = None
+    """How many of audiocaps are valid; all arrays here take their full room whatever their count."""
     video_cap_count: U32 = None
     data_cap_count: U32 = None
     rtp_payload_format: U32 = None
@@ -230,9 +256,14 @@ class CapabilitiesV2ResMessage(Message, frozen=True):
 
 @message(0x0044, lengths=(2100, 2380), sender=Sender.PHONE, answers=0x009B, spare=280)
 class CapabilitiesV3ResMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The phone says which audio, video and data codecs it has, and which of them it can encrypt.
+
+    Not captured; after chan-sccp 4.3, which has 280 bytes more at the end that nobody has named. Wireshark 4.0 reads
+    the addressing mode of a video codec twice.
+    """
 
     audio_cap_count: U32 = None
+    """How many of audiocaps are valid; all arrays here take their full room whatever their count."""
     video_cap_count: U32 = None
     data_cap_count: U32 = None
     rtp_payload_format: U32 = None

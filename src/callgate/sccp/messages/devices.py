@@ -30,7 +30,7 @@ class Time(Structure, frozen=True):
 
 @message(0x0020, lengths=(92, 92), sender=Sender.PHONE)
 class AlarmMessage(Message, frozen=True):
-    """The phone reports something out of order in words, mostly why it registers again.
+    """The phone reports an alarm in words; some send one before they register.
 
     Captured bodies, bytes: 92.
     """
@@ -39,14 +39,12 @@ class AlarmMessage(Message, frozen=True):
     text: Annotated[bytes | None, Text(80)] = None
     """May fill the field."""
     parm1: U32 = None
-    """Number that belongs to the text."""
     parm2: U32 = None
-    """Number that belongs to the text; phones send their IP address in it."""
 
 
 @message(0x015A, lengths=(0, 2048), sender=Sender.PHONE)
 class EnhancedAlarmMessage(Message, frozen=True):
-    """The phone reports something out of order as XML; firmware from 9.1.
+    """The phone reports an alarm as XML, with firmware later than 9.1.
 
     Not captured; after Wireshark 4.0, which has it sent by the server, and chan-sccp 4.3 and mod_skinny, which receive
     it.
@@ -127,7 +125,7 @@ class ConfigStatV2ResMessage(Message, frozen=True):
 class TimeDateReqMessage(Message, frozen=True):
     """The phone asks for date and time.
 
-    Captured bodies, bytes: 0. For chan-sccp this ends the registration.
+    Captured bodies, bytes: 0.
     """
 
 
@@ -145,7 +143,7 @@ class TimeDateResMessage(Message, frozen=True):
 
 @message(0x002D, lengths=(4, 4), sender=Sender.PHONE)
 class RegisterAvailableLinesMessage(Message, frozen=True):
-    """The phone says how many lines it has room for, after it has its button template.
+    """The phone says how many lines it has room for, towards the end of its registration.
 
     Captured bodies, bytes: 4.
     """

@@ -10,7 +10,7 @@ from callgate.sccp.message import Message, Sender, message
 
 @message(0x0099, lengths=(32, 40), sender=Sender.SERVER, spare=4)
 class DisplayTextMessage(Message, frozen=True):
-    """The server writes text on the display, on phones without a prompt line.
+    """The server writes text on the display.
 
     Captured bodies, bytes: 36 (CallManager 2, text without NUL). chan-sccp sends 32, chan_skinny 40.
     """
@@ -18,7 +18,7 @@ class DisplayTextMessage(Message, frozen=True):
     text: Text32 = None
     """May fill the field."""
     time_out_value: U32 = None
-    """Seconds; 0 until it is cleared. Not in Wireshark 4.0."""
+    """In frames of CallManager 2 and chan_skinny; not in Wireshark 4.0."""
 
 
 @message(0x009A, lengths=(0, 4), sender=Sender.SERVER, spare=4)

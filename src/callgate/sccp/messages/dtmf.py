@@ -11,7 +11,7 @@ from callgate.sccp.message import Message, Sender, message
 
 @message(0x0127, lengths=(12, 12), sender=Sender.SERVER)
 class NotifyDtmfToneMessage(Message, frozen=True):
-    """The server tells the phone of a DTMF digit that reached it outside the RTP stream.
+    """The server notifies the phone of a DTMF tone.
 
     Not captured; after Wireshark 4.0.
     """
@@ -23,7 +23,7 @@ class NotifyDtmfToneMessage(Message, frozen=True):
 
 @message(0x0128, lengths=(12, 12), sender=Sender.SERVER)
 class SendDtmfToneMessage(Message, frozen=True):
-    """The server has the phone send a DTMF digit.
+    """The server has the phone send a DTMF tone.
 
     Not captured; after Wireshark 4.0.
     """
@@ -35,13 +35,13 @@ class SendDtmfToneMessage(Message, frozen=True):
 
 @message(0x0129, lengths=(16, 16), sender=Sender.SERVER)
 class SubscribeDtmfPayloadReqMessage(Message, frozen=True):
-    """The server asks to be told of DTMF that comes in as RTP events.
+    """The server subscribes to DTMF that comes as a payload of the RTP stream.
 
     Not captured; after Wireshark 4.0.
     """
 
     payload_dtmf: U32 = None
-    """RTP payload type of the events (RFC 2833)."""
+    """RTP payload type of the DTMF."""
     conference_id: U32 = None
     passthru_party_id: Annotated[U32, Named("passthruPartyID")] = None
     dtmf_type: U32 = None
@@ -55,7 +55,7 @@ class SubscribeDtmfPayloadResMessage(Message, frozen=True):
     """
 
     payload_dtmf: U32 = None
-    """RTP payload type of the events (RFC 2833)."""
+    """RTP payload type of the DTMF."""
     conference_id: U32 = None
     passthru_party_id: Annotated[U32, Named("passthruPartyID")] = None
 
@@ -68,26 +68,26 @@ class SubscribeDtmfPayloadErrMessage(Message, frozen=True):
     """
 
     payload_dtmf: U32 = None
-    """RTP payload type of the events (RFC 2833)."""
+    """RTP payload type of the DTMF."""
     conference_id: U32 = None
     passthru_party_id: Annotated[U32, Named("passthruPartyID")] = None
 
 
 @message(0x012C, lengths=(16, 16), sender=Sender.SERVER)
 class UnSubscribeDtmfPayloadReqMessage(Message, frozen=True):
-    """The server no longer asks to be told of DTMF that comes in as RTP events.
+    """The server ends its subscription to DTMF that comes as a payload of the RTP stream.
 
     Not captured; after Wireshark 4.0.
     """
 
     payload_dtmf: U32 = None
-    """RTP payload type of the events (RFC 2833)."""
+    """RTP payload type of the DTMF."""
     conference_id: U32 = None
     passthru_party_id: Annotated[U32, Named("passthruPartyID")] = None
     dtmf_type: U32 = None
 
 
-@message(0x012D, lengths=(12, 12), sender=Sender.PHONE, answers=0x012D)
+@message(0x012D, lengths=(12, 12), sender=Sender.PHONE, answers=0x012C)
 class UnSubscribeDtmfPayloadResMessage(Message, frozen=True):
     """The phone accepts what UnSubscribeDtmfPayloadReqMessage asked.
 
@@ -95,12 +95,12 @@ class UnSubscribeDtmfPayloadResMessage(Message, frozen=True):
     """
 
     payload_dtmf: U32 = None
-    """RTP payload type of the events (RFC 2833)."""
+    """RTP payload type of the DTMF."""
     conference_id: U32 = None
     passthru_party_id: Annotated[U32, Named("passthruPartyID")] = None
 
 
-@message(0x012E, lengths=(12, 12), sender=Sender.SERVER, answers=0x012D)
+@message(0x012E, lengths=(12, 12), sender=Sender.SERVER, answers=0x012C)
 class UnSubscribeDtmfPayloadErrMessage(Message, frozen=True):
     """What UnSubscribeDtmfPayloadReqMessage asked cannot be done.
 
@@ -108,6 +108,6 @@ class UnSubscribeDtmfPayloadErrMessage(Message, frozen=True):
     """
 
     payload_dtmf: U32 = None
-    """RTP payload type of the events (RFC 2833)."""
+    """RTP payload type of the DTMF."""
     conference_id: U32 = None
     passthru_party_id: Annotated[U32, Named("passthruPartyID")] = None

@@ -26,7 +26,7 @@ class KeypadButtonMessage(Message, frozen=True):
 
 @message(0x0004, lengths=(24, 84), sender=Sender.PHONE, spare=52)
 class EnblocCallMessage(Message, frozen=True):
-    """The user dials a whole number at once, from a list or before lifting the handset.
+    """The user dials a whole number at once.
 
     Captured bodies, bytes: 28 (header 18), 32 (header 22: three zero bytes behind the number on an 8945, behind the
     line on a 7970). chan_skinny's own struct has 80. Wireshark 4.0 takes 25 bytes for the number from version 18; real
@@ -115,7 +115,7 @@ class SoftKeyEventMessage(Message, frozen=True):
 
 @message(0x0119, lengths=(8, 8), sender=Sender.SERVER)
 class BackSpaceResMessage(Message, frozen=True):
-    """The server has the phone take back the digit last dialled from its display.
+    """The server has the phone take the digit last dialled off its display.
 
     Not captured; after Wireshark 4.0 and chan-sccp 4.3. chan_skinny and mod_skinny call it a request.
     """

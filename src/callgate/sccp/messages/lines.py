@@ -119,7 +119,6 @@ class LineStatResMessage(Message, frozen=True):
     line_number: U32 = None
     line_dir_number: Text24 = None
     line_fully_qualified_display_name: Text40 = None
-    """The name other parties see."""
     line_text_label: Text40 = None
     """The label beside the button."""
     line_display_options: U32 = None
@@ -138,7 +137,6 @@ class LineStatV2ResMessage(Message, frozen=True):
     line_type: Flags32[LineTypeBits] = None
     line_dir_number: Annotated[bytes | None, CString(25)] = None
     line_fully_qualified_display_name: Annotated[bytes | None, CString(40)] = None
-    """The name other parties see."""
     line_text_label: Annotated[bytes | None, CString(40)] = None
     """The label beside the button."""
 

@@ -11,7 +11,7 @@ from callgate.sccp.message import Message, Sender, Structure, message
 
 
 class RSVPApplicationID(Structure, frozen=True):
-    """TODO."""
+    """The application that a reservation is made for."""
 
     vendor_id: Annotated[Text32, Named("vendorID")] = None
     version: Text16 = None
@@ -21,7 +21,10 @@ class RSVPApplicationID(Structure, frozen=True):
 
 @message(0x0046, lengths=(24, 40), sender=Sender.NODE)
 class QoSResvNotifyMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The agent tells the call manager that a reservation stands.
+
+    Not captured; after Wireshark 4.0. sccp-rs has four bytes for the address at every version; the length decides.
+    """
 
     conference_id: U32 = None
     call_reference: U32 = None
@@ -33,7 +36,10 @@ class QoSResvNotifyMessage(Message, frozen=True):
 
 @message(0x0047, lengths=(44, 60), sender=Sender.NODE)
 class QoSErrorNotifyMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The agent tells the call manager that a reservation has failed.
+
+    Not captured; after Wireshark 4.0. sccp-rs has four bytes for the address at every version; the length decides.
+    """
 
     conference_id: U32 = None
     call_reference: U32 = None
@@ -43,6 +49,7 @@ class QoSErrorNotifyMessage(Message, frozen=True):
     direction: Enum32[RSVPDirection] = None
     error_code: Enum32[QoSErrorCode] = None
     failure_node_ip_addr: U32 = None
+    """IPv4 address of the node that failed; its first byte is the number's lowest."""
     rsvp_error_code: Enum32[RSVPErrorCode] = None
     rsvp_error_sub_code_val: U32 = None
     rsvp_error_flag: U32 = None
@@ -50,7 +57,10 @@ class QoSErrorNotifyMessage(Message, frozen=True):
 
 @message(0x014D, lengths=(172, 188), sender=Sender.NODE)
 class QoSListenMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The call manager tells the agent to wait for a path and reserve bandwidth for what comes in.
+
+    Not captured; after Wireshark 4.0. sccp-rs has four bytes for the address at every version; the length decides.
+    """
 
     conference_id: U32 = None
     call_reference: U32 = None
@@ -59,6 +69,7 @@ class QoSListenMessage(Message, frozen=True):
     remote_port_number: U32 = None
     resv_style: Enum32[ResvStyle] = None
     max_retry_number: I32 = None
+    """Signed."""
     retry_timer: U32 = None
     confirm_required: U32 = None
     preemption_priority: U32 = None
@@ -72,7 +83,10 @@ class QoSListenMessage(Message, frozen=True):
 
 @message(0x014E, lengths=(168, 184), sender=Sender.NODE)
 class QoSPathMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The call manager tells the agent to announce a path for what it sends.
+
+    Not captured; after Wireshark 4.0. sccp-rs has four bytes for the address at every version; the length decides.
+    """
 
     conference_id: U32 = None
     call_reference: U32 = None
@@ -81,6 +95,7 @@ class QoSPathMessage(Message, frozen=True):
     remote_port_number: U32 = None
     resv_style: Enum32[ResvStyle] = None
     max_retry_number: I32 = None
+    """Signed."""
     retry_timer: U32 = None
     preemption_priority: U32 = None
     defending_priority: U32 = None
@@ -93,7 +108,10 @@ class QoSPathMessage(Message, frozen=True):
 
 @message(0x014F, lengths=(24, 40), sender=Sender.NODE)
 class QoSTeardownMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The call manager tells the agent to give a reservation up.
+
+    Not captured; after Wireshark 4.0. sccp-rs has four bytes for the address at every version; the length decides.
+    """
 
     conference_id: U32 = None
     call_reference: U32 = None
@@ -105,7 +123,10 @@ class QoSTeardownMessage(Message, frozen=True):
 
 @message(0x0150, lengths=(24, 40), sender=Sender.NODE)
 class UpdateDSCPMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The call manager tells the agent to mark a stream's packets with another DSCP.
+
+    Not captured; after Wireshark 4.0. sccp-rs has four bytes for the address at every version; the length decides.
+    """
 
     conference_id: U32 = None
     call_reference: U32 = None
@@ -117,7 +138,10 @@ class UpdateDSCPMessage(Message, frozen=True):
 
 @message(0x0151, lengths=(152, 168), sender=Sender.NODE)
 class QoSModifyMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The call manager tells the agent to change what a reservation reserves.
+
+    Not captured; after Wireshark 4.0. sccp-rs has four bytes for the address at every version; the length decides.
+    """
 
     conference_id: U32 = None
     call_reference: U32 = None
@@ -134,7 +158,10 @@ class QoSModifyMessage(Message, frozen=True):
 
 @message(0x0095, lengths=(8, 24), sender=Sender.NODE)
 class StartSessionTransmissionMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The call manager has a data session (chat, whiteboard, file transfer) begin.
+
+    Not captured; after Wireshark 4.0 and chan-sccp 4.3.
+    """
 
     remote_ip_addr: Address = None
     session_type: Enum32[SessionType] = None
@@ -142,7 +169,10 @@ class StartSessionTransmissionMessage(Message, frozen=True):
 
 @message(0x0096, lengths=(8, 24), sender=Sender.NODE)
 class StopSessionTransmissionMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The call manager has a data session end.
+
+    Not captured; after Wireshark 4.0 and chan-sccp 4.3.
+    """
 
     remote_ip_addr: Address = None
     session_type: Enum32[SessionType] = None

@@ -24,9 +24,9 @@ from callgate.sccp.message import Message, Sender, message
 
 @message(0x0082, lengths=(4, 16), sender=Sender.SERVER)
 class StartToneMessage(Message, frozen=True):
-    """TODO.
+    """The server has the phone play a tone.
 
-    Captured bodies: 4 at header 0; 16 at header 0, 20.
+    Captured bodies, bytes: 4 (header 0), 16.
     """
 
     tone: Enum32[DeviceTone] = None
@@ -37,21 +37,22 @@ class StartToneMessage(Message, frozen=True):
 
 @message(0x0083, lengths=(0, 12), sender=Sender.SERVER)
 class StopToneMessage(Message, frozen=True):
-    """TODO.
+    """The server has the phone stop its tone.
 
-    Captured bodies: 0 at header 0; 8 at header 0; 12 at header 20.
+    Captured bodies, bytes: 0 (CallManager 2), 8 (header 0), 12 (header 20; chan_skinny at every version).
     """
 
     line_instance: U32 = None
     call_reference: U32 = None
     tone: Annotated[Enum32[DeviceTone], Since(11)] = None
+    """0 from chan_skinny and chan-sccp."""
 
 
 @message(0x0085, lengths=(4, 20), sender=Sender.SERVER, spare=4)
 class SetRingerMessage(Message, frozen=True):
-    """TODO.
+    """The server has the phone ring, or stop.
 
-    Captured bodies: 4 at header 0; 16 at header 0, 20.
+    Captured bodies, bytes: 4 (CallManager 2), 16, 20 (chan_skinny, four zero bytes more).
     """
 
     ring_mode: Enum32[RingMode] = None
@@ -62,26 +63,31 @@ class SetRingerMessage(Message, frozen=True):
 
 @message(0x0086, lengths=(12, 12), sender=Sender.SERVER)
 class SetLampMessage(Message, frozen=True):
-    """TODO.
+    """The server sets the lamp of a button.
 
-    Captured bodies: 12 at header 0, 20.
+    Captured bodies, bytes: 12. The first thing chan_skinny sends a phone that registers, before RegisterAckMessage.
     """
 
     stimulus: Enum32[DeviceStimulus] = None
+    """Kind of button; 15 (voice mail) with instance 0 is the lamp of waiting messages."""
     stimulus_instance: U32 = None
+    """Which button of its kind, from 1."""
     lamp_mode: Enum32[LampMode] = None
 
 
 @message(0x0087, lengths=(0, 0), sender=Sender.SERVER)
 class SetHookFlashDetectMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The server has the phone report hook flashes.
+
+    Not captured; after Wireshark 4.0 and chan-sccp 4.3.
+    """
 
 
 @message(0x0088, lengths=(4, 4), sender=Sender.SERVER)
 class SetSpeakerModeMessage(Message, frozen=True):
-    """TODO.
+    """The server switches the loudspeaker on or off.
 
-    Captured bodies: 4 at header 0, 20.
+    Captured bodies, bytes: 4.
     """
 
     speaker_mode: Enum32[SpeakerMode] = None
@@ -89,23 +95,29 @@ class SetSpeakerModeMessage(Message, frozen=True):
 
 @message(0x0089, lengths=(4, 4), sender=Sender.SERVER)
 class SetMicroModeMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The server switches the microphone on or off.
+
+    Not captured; after Wireshark 4.0 and chan-sccp 4.3.
+    """
 
     mic_mode: Enum32[MicrophoneMode] = None
 
 
 @message(0x002B, lengths=(4, 4), sender=Sender.PHONE)
 class HeadsetStatusMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The phone says whether its headset is on.
+
+    Not captured; after Wireshark 4.0 and chan-sccp 4.3.
+    """
 
     headset_status: Enum32[HeadsetMode] = None
 
 
 @message(0x0049, lengths=(8, 8), sender=Sender.PHONE)
 class MediaPathEventMessage(Message, frozen=True):
-    """TODO.
+    """The phone says that headset, handset or speaker went on or off.
 
-    Captured bodies: 8 at header 20.
+    Captured bodies, bytes: 8. Version 11 and later.
     """
 
     media_path_id: Annotated[Enum32[MediaPathID], Named("mediaPathID")] = None
@@ -114,9 +126,9 @@ class MediaPathEventMessage(Message, frozen=True):
 
 @message(0x004A, lengths=(8, 8), sender=Sender.PHONE)
 class MediaPathCapabilityMessage(Message, frozen=True):
-    """TODO.
+    """The phone says what it can do with headset, handset or speaker.
 
-    Captured bodies: 8 at header 22.
+    Captured bodies, bytes: 8 (header 22, from the IP Communicator). Version 11 and later.
     """
 
     media_path_id: Annotated[Enum32[MediaPathID], Named("mediaPathID")] = None
@@ -125,4 +137,7 @@ class MediaPathCapabilityMessage(Message, frozen=True):
 
 @message(0x009C, lengths=(0, 0), sender=Sender.SERVER)
 class EnunciatorCommandMessage(Message, frozen=True):
-    """TODO. Not captured."""
+    """The server commands the phone's enunciator; what fields there are is not known.
+
+    Not captured; after chan-sccp 4.3. Not in Wireshark 4.0.
+    """

@@ -29,6 +29,7 @@ from callgate.sccp.fields import (
     FamilyAddress,
     Integer,
     LastText,
+    LeadingCString,
     Octets,
     Text,
 )
@@ -151,7 +152,6 @@ PATHS_CORRECTED: Final = {
 TYPES_CORRECTED: Final = {
     (0x0029, "stationIpAddr"): ("u32le", "an address in network order, as in RegisterReqMessage (chan-sccp)"),
     (0x0029, "stationIpV6Addr"): ("ipv4or6", "sixteen plain bytes (chan-sccp); four in Wireshark below version 17"),
-    (0x0142, "sid.DeviceName"): ("cstring", "the sixteen bytes of StationIdentifier (chan-sccp); unproven"),
     (0x8000, "stationIpAddr"): ("u32le", "an address in network order, as in RegisterTokenReq; unproven"),
 }
 """Fields the table gives another type, and why."""
@@ -221,7 +221,7 @@ def wire_type(node: Node) -> tuple[str, str]:
             return f"string[{size + pad}]", ""
         case LastText(size=size):
             return f"string[{size}]", ""
-        case CString():
+        case CString() | LeadingCString():
             return "cstring", ""
         case Octets(size=size, room=room):
             return f"bytes[{size + room}]", ""

@@ -11,7 +11,17 @@ from typing import Final
 
 from callgate.errors import ProtocolError
 from callgate.sccp import messages as _catalogue  # noqa: F401 - the classes enter the catalogue by being imported
-from callgate.sccp.compiled import Extent, Read, WriteFrame, body_writer, extent, frame_writer, leaves_in, reader
+from callgate.sccp.compiled import (
+    Extent,
+    Read,
+    WriteFrame,
+    body_writer,
+    extent,
+    frame_writer,
+    leaves_in,
+    leaves_of,
+    reader,
+)
 from callgate.sccp.explain import explain
 from callgate.sccp.forms import clamped, form_of_body, form_of_length, layout_of, told_by_body, usual_form
 from callgate.sccp.framing import HEADER, HEADER_BYTES, MAXIMUM_LENGTH, MINIMUM_LENGTH, UNCOUNTED_BYTES
@@ -84,7 +94,7 @@ def _unknown(message_id: int) -> Read:
 def _told_by_body(cls: type[Message], negotiated: int) -> Read:
     def read(buffer: bytes, start: int, length: int, version: int, _form: int | None) -> AnyMessage:
         form = form_of_body(cls, buffer[start : start + length], negotiated)
-        read = reader(cls, form, leaves_in(layout_of(cls, form), length))
+        read = reader(cls, form, leaves_of(layout_of(cls, form), buffer[start : start + length]))
         return read(buffer, start, length, version, _unusual(cls, form, version))
 
     return read

@@ -8,12 +8,13 @@ from struct import Struct
 
 from callgate.sccp.fields import Blob, LastText
 from callgate.sccp.forms import layout_of
+from callgate.sccp.framing import HEADER
 from callgate.sccp.generate import Reader, Writer
 from callgate.sccp.layout import Layout, Node
 from callgate.sccp.message import AnyMessage, Message
 from callgate.sccp.selectors import Scope
 from callgate.sccp.source import Source
-from callgate.sccp.values import Left
+from callgate.sccp.values import Left, Z
 
 Read = Callable[[bytes, int, int, int, int | None], AnyMessage]
 """(buffer, start of the body, its length, header version, the form if it is not the usual one) -> message."""
@@ -36,6 +37,14 @@ def leaves_in(whole: Layout, length: int) -> int:
     return count
 
 
+def leaves_of(whole: Layout, body: bytes) -> int:
+    """How many leaves a body holds."""
+    if not whole.lead:
+        return leaves_in(whole, len(body))
+    _, nul, rest = body.partition(Z)
+    return leaves_in(whole, len(rest)) if nul else 0
+
+
 @cache
 def reader(cls: type[Message], form: int, count: int) -> Read:
     """The function that reads a body that holds the first `count` leaves, and keeps what follows them."""
@@ -49,21 +58,25 @@ def reader(cls: type[Message], form: int, count: int) -> Read:
     build = source.bind(cls, "cls")
     size = making.size
     keeps_junk = making.has_room or making.is_open
+    origin = "start"
     head = ["junk = []"] if keeps_junk else []
+    if whole.lead and count:
+        origin = "origin"
+        head += ["origin = buffer.index(Z, start, start + length) + 1", "lead = buffer[start : origin - 1]"]
     if making.unpacked:
         unpack = source.bind(Struct("<" + "".join(making.formats)).unpack_from, "unpack")
-        head.append(f"{', '.join(making.unpacked)}, = {unpack}(buffer, start)")
+        head.append(f"{', '.join(making.unpacked)}, = {unpack}(buffer, {origin})")
     kept = ["form is not None", "tail is not None", *(["junk"] if keeps_junk else [])]
     if making.is_open:
-        head.append(f"rest = buffer[start + {size} : start + length]")
-        source.lines.append(f"end = start + {size} + used")
+        head.append(f"rest = buffer[{origin} + {size} : start + length]")
+        source.lines.append(f"end = {origin} + {size} + used")
         kept += ["room is not None", "open_end"]
     else:
-        if size % 4 == 0:
+        if size % 4 == 0 and not whole.lead:
             plain = ["form is None", f"length == {size}", *(["not junk"] if keeps_junk else [])]
             call = ", ".join([*arguments, "header_version=version"])
             source.lines.append(f"if {' and '.join(plain)}: return {build}({call})")
-        source.lines.append(f"end = start + {size}")
+        source.lines.append(f"end = {origin} + {size}")
     sent = f"AsSent(form, {'room' if making.is_open else 'None'}, {'tuple(junk)' if keeps_junk else '()'}, tail"
     sent += ", open_end)" if making.is_open else ")"
     source.lines[:0] = head
@@ -82,7 +95,18 @@ def frame_writer(cls: type[Message], form: int, count: int) -> WriteFrame:
     making, size = _writing(cls, form, count)
     source = making.source
     source.lines.insert(0, "left = NONE")
-    if making.ending:
+    if making.lead:
+        header, pack = (
+            source.bind(HEADER.pack, "header"),
+            source.bind(Struct("<" + "".join(making.formats)).pack, "pack"),
+        )
+        source.lines.insert(0, "room = None; open_end = False")
+        source.lines += [
+            f"body = {_whole_body(making, pack)}",
+            "pad = -len(body) % 4",
+            f"return {header}(4 + len(body) + pad, m.header_version, {cls.id}) + body + bytes(pad)",
+        ]
+    elif making.ending:
         source.lines.insert(0, "room = None; open_end = False")
         source.lines.append(f"last = {making.ending}")
         pack = source.bind(Struct("<III" + "".join(making.formats)).pack, "pack")
@@ -105,9 +129,12 @@ def body_writer(cls: type[Message], form: int, count: int) -> WriteBody:
     making, _ = _writing(cls, form, count)
     source = making.source
     pack = source.bind(Struct("<" + "".join(making.formats)).pack, "pack")
-    ending = f" + {making.ending}" if making.ending else ""
-    source.lines.append(f"return {pack}({', '.join(making.packed)}){ending}")
+    source.lines.append(f"return {_whole_body(making, pack)}")
     return source.compiled("write", "m, left, room, open_end")
+
+
+def _whole_body(making: Writer, pack: str) -> str:
+    return " + ".join(part for part in (making.lead, f"{pack}({', '.join(making.packed)})", making.ending) if part)
 
 
 def _writing(cls: type[Message], form: int, count: int) -> tuple[Writer, int]:

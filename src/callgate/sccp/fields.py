@@ -58,6 +58,14 @@ class CString:
 
 
 @dataclass(frozen=True, slots=True)
+class LeadingCString:
+    """A string that begins the body and takes its bytes and a NUL: what follows stands where it ends."""
+
+    size: int
+    """Largest size the sender's own buffer has, NUL included."""
+
+
+@dataclass(frozen=True, slots=True)
 class Octets:
     """Bytes that mean something, then room."""
 

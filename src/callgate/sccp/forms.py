@@ -62,7 +62,7 @@ def layout_of(cls: type[Message], form: int) -> Layout:
 @cache
 def told_by_body(cls: type[Message]) -> bool:
     """Whether a body's length leaves its form open."""
-    return bool({NUMBER, STATISTICS} & set(form_keys(cls)))
+    return bool({NUMBER, STATISTICS} & set(form_keys(cls))) or layout_of(cls, 0).lead
 
 
 def form_of_length(cls: type[Message], length: int, header_version: int, version: int) -> int:
@@ -98,6 +98,8 @@ def form_of_body(cls: type[Message], body: bytes, version: int) -> int:
     """The form of a body whose length leaves it open."""
     if STATISTICS in form_keys(cls):
         return _with(cls, STATISTICS, _statistics(body, version))
+    if NUMBER not in form_keys(cls):
+        return usual_form(cls, version)
     question = _number_question(cls, len(body), version)
     return question.asked(body)
 

@@ -23,6 +23,7 @@ from callgate.sccp.fields import (
     FamilyAddress,
     Integer,
     LastText,
+    LeadingCString,
     Octets,
     Text,
 )
@@ -114,6 +115,8 @@ class Reader:
                 return self._kept(f"read_octets(junk, {path}, {raw}, {size})")
             case CountedOctets(size=size, count=count):
                 return self._kept(f"read_octets(junk, {path}, {self._raw(f'{size}s')}, min({scope[count]}, {size}))")
+            case LeadingCString():
+                return "lead"
             case V4():
                 return f"ipv4({self._raw('4s')})"
             case V6():
@@ -244,6 +247,8 @@ class Writer:
         self.form = form
         self.formats: list[str] = []
         self.packed: list[str] = []
+        self.lead = ""
+        """The expression of the string that begins the body."""
         self.ending = ""
         """The expression of the field that ends the body."""
         self.strings: list[tuple[str, str]] = []
@@ -304,6 +309,8 @@ class Writer:
             case CountedOctets(size=size, count=count):
                 octets = f"write_counted({path}, {place}, {scope[count]}, {size})"
                 self._pack(f"{size}s", f"{octets} + left.get({path}, b'')")
+            case LeadingCString():
+                self.lead = f"write_strings(({path},), ({place},), False)"
             case V4():
                 self._pack("4s", f"write_v4({path}, {place})")
             case V6():

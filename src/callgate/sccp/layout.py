@@ -24,6 +24,7 @@ from callgate.sccp.fields import (
     FamilyAddress,
     Integer,
     LastText,
+    LeadingCString,
     Named,
     Octets,
     Since,
@@ -39,6 +40,7 @@ Kind = (
     | Text
     | LastText
     | CString
+    | LeadingCString
     | Octets
     | CountedOctets
     | V4
@@ -117,6 +119,11 @@ class Layout:
     def leaves(self) -> tuple[Leaf, ...]:
         """Every field that is not a structure, in wire order."""
         return tuple(_leaves(self.nodes, (), 0))
+
+    @property
+    def lead(self) -> bool:
+        """Whether a string of its own size begins the body; lengths and offsets then count from its end."""
+        return bool(self.leaves) and isinstance(self.leaves[0].node.kind, LeadingCString)
 
     @cached_property
     def size(self) -> int:

@@ -12,7 +12,18 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from callgate.sccp.enums.labels import LABELS
-from callgate.sccp.fields import Array, Blob, Choice, CountedOctets, CString, LastText, Octets, RawAddress, Text
+from callgate.sccp.fields import (
+    Array,
+    Blob,
+    Choice,
+    CountedOctets,
+    CString,
+    LastText,
+    LeadingCString,
+    Octets,
+    RawAddress,
+    Text,
+)
 from callgate.sccp.forms import clamped, forms, usual_form
 from callgate.sccp.generate import union_of
 from callgate.sccp.layout import Form, Node, layout, wire_name
@@ -102,7 +113,7 @@ def _numbers(structure: Any) -> Iterator[tuple[str, int]]:
 
 def _value(value: Any, node: Node, form: Form, selectors: dict[str, int], utf8: bool | None) -> Any:
     match node.kind:
-        case Text() | LastText() | CString() | Blob():
+        case Text() | LastText() | CString() | LeadingCString() | Blob():
             return text_of(value, utf8=utf8)
         case Octets() if node.size == 12 and len(value) == 6:
             return value.hex(":")

@@ -29,6 +29,7 @@ from callgate.sccp.fields import (
     FamilyAddress,
     Integer,
     LastText,
+    LeadingCString,
     Octets,
     RawAddress,
     Text,
@@ -115,6 +116,8 @@ def _stops(cls: type[Message], form: Form) -> list[int]:
     """The leaves a body may stop behind. Not inside a word: the zeros that round up would read as the next field. Not
     in front of data that may be empty; strings of a dynamic message come all or not at all."""
     leaves = layout(cls, form).leaves
+    if layout(cls, form).lead:
+        return [0]
     fixed = [leaf for leaf in leaves if not leaf.node.is_last]
     stops = [n + 1 for n, leaf in enumerate(fixed) if leaf.end % 4 == 0]
     last = leaves[-1].node.kind if leaves else None
@@ -169,7 +172,7 @@ class _Drawing:
                 return draw(_numbers(size, signed, node.enum))
             case Text(size=size) | LastText(size=size):
                 return draw(_strings(size))
-            case CString(size=size):
+            case CString(size=size) | LeadingCString(size=size):
                 return draw(_strings(size - 1))
             case Octets(size=size):
                 return draw(st.binary(min_size=size, max_size=size))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from callgate.sccp.codec import decode
-from callgate.sccp.fields import Array, Blob, CountedOctets, CString
+from callgate.sccp.fields import Array, Blob, CountedOctets, CString, LeadingCString
 from callgate.sccp.layout import Leaf, layout
 from callgate.sccp.message import AnyMessage, AsSent, Message, UnknownMessage
 from callgate.sccp.presentation import form_of
@@ -54,7 +54,7 @@ def _check_counts(message: Message, leaf: Leaf) -> None:
 
 
 def _check_string(message: Message, leaf: Leaf) -> None:
-    if not isinstance(leaf.node.kind, CString):
+    if not isinstance(leaf.node.kind, (CString, LeadingCString)):
         return
     owner = _owner(message, leaf)
     string = None if owner is None else getattr(owner, leaf.node.attribute)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from callgate.sccp.enums.devices import DeviceAlarmSeverity, DeviceType
-from callgate.sccp.fields import U32, CString, Enum32, LastText, Named, Text, Text40
+from callgate.sccp.fields import U32, CString, Enum32, LastText, LeadingCString, Named, Text, Text40
 from callgate.sccp.message import Message, Sender, Structure, message
 from callgate.sccp.messages.structures import StationIdentifier
 
@@ -106,19 +106,38 @@ class ConfigStatResMessage(Message, frozen=True):
     number_of_speed_dials: U32 = None
 
 
-@message(0x0142, lengths=(32, 276), sender=Sender.SERVER, answers=0x000C)
+class DynamicStationIdentifier(Structure, frozen=True):
+    """A device's name, which takes its own bytes, and which of its instances it is."""
+
+    device_name: Annotated[bytes | None, LeadingCString(16), Named("DeviceName")] = None
+    reserved_for_future_use: Annotated[U32, Named("reserved_for_future_use")] = None
+    instance: U32 = None
+
+
+@message(0x0142, lengths=(19, 276), sender=Sender.SERVER, answers=0x000C)
 class ConfigStatV2ResMessage(Message, frozen=True):
     """The server tells the phone its user, its server, and how many lines and speed dials it has, with longer names.
 
-    Not captured. Wireshark 4.0 has the counts before two strings that take their own bytes; chan-sccp 4.3 has strings
-    of 121 bytes before the counts, 276 bytes in all. Unproven.
+    Not captured, and unproven: after Wireshark 4.0. The name begins the body and takes its own bytes, so the numbers
+    behind it stand where it ends.
     """
 
-    sid: StationIdentifier | None = None
+    sid: DynamicStationIdentifier | None = None
     number_of_lines: U32 = None
     number_of_speed_dials: U32 = None
     user_name: Annotated[bytes | None, CString(121)] = None
     server_name: Annotated[bytes | None, CString(121)] = None
+
+
+@message(0x0142, sender=Sender.SERVER, answers=0x000C, name="ConfigStatV2ResMessage", body=276)
+class ConfigStatV2FixedResMessage(Message, frozen=True):
+    """As chan-sccp 4.3 declares it: strings of 121 bytes before the counts; the length tells. Not captured."""
+
+    sid: StationIdentifier | None = None
+    user_name: Annotated[bytes | None, Text(121)] = None
+    server_name: Annotated[bytes | None, Text(121, pad=2)] = None
+    number_of_lines: U32 = None
+    number_of_speed_dials: U32 = None
 
 
 @message(0x000D, lengths=(0, 0), sender=Sender.PHONE)

@@ -34,7 +34,7 @@ def test_every_package_stands_on_a_floor() -> None:
 
 @pytest.mark.parametrize("package", ["sccp", "sip"])
 def test_protocols_touch_neither_socket_nor_process_nor_file(package: str) -> None:
-    for path in (ROOT / "src" / "callgate" / package).glob("*.py"):
+    for path in (ROOT / "src" / "callgate" / package).rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -14,7 +14,8 @@ A line is: time (UTC), device or address of the phone, direction, id, name, fiel
 With --json it is an object:
   {"time", "source", "destination", "direction", "header_version", "id", "name", "fields"}
 Its times are seconds since 1970, its values numbers and strings as on the wire. Bytes behind the
-fields that no source explains are added as "unexplained_tail".
+fields that no source explains are added as "unexplained_tail", what a phone or server should not
+have sent then as "violations".
 
 \b
 Examples:
@@ -66,7 +67,7 @@ def decode(
     with stream:
         events = conversation_events(read_packets(stream), tally)
         try:
-            for found in signalling_of(events, account, frozenset(ports)):
+            for found in signalling_of(events, account, frozenset(ports), sessions=True):
                 if not selection.takes(found):
                     continue
                 if summary:

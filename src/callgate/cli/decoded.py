@@ -9,8 +9,18 @@ from datetime import UTC, datetime
 
 from callgate.errors import UsageMistake
 from callgate.records.direction import KEEP_ALIVES, RETRANSMISSIONS
+from callgate.records.events import Endpoint
 from callgate.records.fragments import REPEATED
-from callgate.records.signalling import FROM_PHONE, Account, SccpMessage, SipMessage, id_of, name_of
+from callgate.records.signalling import (
+    FROM_PHONE,
+    Account,
+    SccpMessage,
+    SessionEnd,
+    Signalling,
+    SipMessage,
+    id_of,
+    name_of,
+)
 from callgate.records.tally import Tally
 from callgate.sccp import CATALOGUE, described, fields_of, unexplained_tail
 
@@ -29,23 +39,25 @@ class Selection:
         self._ids = frozenset(_id_of(text) for text in ids)
         self._devices = frozenset(name.casefold() for name in devices)
 
-    def takes(self, found: SccpMessage | SipMessage) -> bool:
-        """Whether a message is wanted. SIP has neither ids nor SCCP devices."""
+    def takes(self, found: Signalling) -> bool:
+        """Whether a message is wanted. SIP has neither ids nor SCCP devices; the end of a session has no id."""
         if isinstance(found, SipMessage):
             return not self._ids and not self._devices
-        if self._ids and id_of(found.message) not in self._ids:
+        if self._ids and (isinstance(found, SessionEnd) or id_of(found.message) not in self._ids):
             return False
-        return not self._devices or bool(self._devices & set(_names(found)))
+        return not self._devices or bool(self._devices & _names(found))
 
 
-def _names(found: SccpMessage) -> tuple[str, ...]:
-    address = str(phone_of(found)).casefold()
-    return (address,) if found.device is None else (address, found.device.casefold())
+def _names(found: SccpMessage | SessionEnd) -> set[str]:
+    names = {str(found.flow.source.address).casefold(), str(found.flow.destination.address).casefold()}
+    if isinstance(found, SccpMessage):
+        names = {str(phone_of(found)).casefold()}
+    return names if found.device is None else {*names, found.device.casefold()}
 
 
-def phone_of(found: SccpMessage) -> object:
-    """The address of the phone's end."""
-    return (found.flow.source if found.direction == FROM_PHONE else found.flow.destination).address
+def phone_of(found: SccpMessage) -> Endpoint:
+    """The phone's end of the connection."""
+    return found.flow.source if found.direction == FROM_PHONE else found.flow.destination
 
 
 def _id_of(text: str) -> int:
@@ -67,8 +79,10 @@ def _id_of(text: str) -> int:
     raise UsageMistake(f"--id {text}: neither a number nor the name of a message{hint}")
 
 
-def as_object(found: SccpMessage | SipMessage) -> str:
-    """The message as one line of JSON."""
+def as_object(found: Signalling) -> str:
+    """The message as one line of JSON; nothing for the end of a session."""
+    if isinstance(found, SessionEnd):
+        return ""
     plain: dict[str, object] = {
         "time": found.time / _SECOND,
         "source": str(found.flow.source),
@@ -84,20 +98,26 @@ def as_object(found: SccpMessage | SipMessage) -> str:
     tail = unexplained_tail(message)
     if tail:
         plain["unexplained_tail"] = tail.hex()
+    if found.violations:
+        plain["violations"] = [str(violation) for violation in found.violations]
     return _encode(plain) + "\n"
 
 
-def as_text(found: SccpMessage | SipMessage, *, full: bool) -> str:
-    """The message as one line for people; what strangers wrote is escaped."""
+def as_text(found: Signalling, *, full: bool) -> str:
+    """The message as one line for people, and one for each rule it breaks; strangers' text is escaped."""
     time = time_of(found.time)
     if isinstance(found, SipMessage):
         return f"{time} {found.flow.source} > {found.flow.destination} SIP {json.dumps(found.start_line)}\n"
+    broken = "".join(f"  ! {violation}\n" for violation in found.violations)
+    if isinstance(found, SessionEnd):
+        who = str(found.flow) if found.device is None else printable(found.device)
+        return f"{time} {who} the connection ended\n{broken}"
     message = found.message
     fields = "".join(f" {path}={text}" for path, text in described(message, entries=full))
     tail = unexplained_tail(message)
     extra = f" +{len(tail)} bytes unexplained" if tail else ""
-    who = printable(found.device) if found.device is not None else str(phone_of(found))
-    return f"{time} {who} {found.direction} {id_of(message):04x} {name_of(message)}{fields}{extra}\n"
+    who = str(phone_of(found).address) if found.device is None else printable(found.device)
+    return f"{time} {who} {found.direction} {id_of(message):04x} {name_of(message)}{fields}{extra}\n{broken}"
 
 
 def printable(text: str) -> str:
@@ -120,6 +140,8 @@ def left_out(tally: Tally, account: Account) -> Iterator[str]:
         yield f"{packets} packets not read: {reason}"
     for what, count in sorted(account.undecoded.items()):
         yield f"{count} {what}"
+    if account.violations:
+        yield f"{account.violations} messages out of order, as the session model has it"
     for name, count in sorted(account.unexplained_tails.items()):
         yield f"{count} {name} with bytes behind the fields that no source explains"
     for number, count in sorted(account.unknown.items()):

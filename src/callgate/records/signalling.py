@@ -14,12 +14,13 @@ from typing import Final
 
 import msgspec
 
-from callgate.records.events import Datagram, End, Event, Flow, Gap, Segment
+from callgate.records.events import Datagram, End, EndReason, Event, Flow, Gap, Segment
 from callgate.sccp import AnyMessage, Message, Negotiation, ResynchronisingDecoder, UnknownMessage
 from callgate.sccp.framing import HEADER_BYTES
 from callgate.sccp.message import Sender
 from callgate.sccp.messages.registration import RegisterReqMessage
 from callgate.sccp.presentation import unexplained_tail
+from callgate.sccp.session import Role, Session, Violation
 from callgate.sccp.stream import plausible
 
 SCCP_PORT: Final = 2000
@@ -36,6 +37,8 @@ _BEGINNING: Final = 64
 
 
 _UNKNOWN_IDS: Final = 256
+_ENDS: Final = frozenset({EndReason.FIN, EndReason.RESET, EndReason.REPLACED})
+"""Reasons for which a connection has really ended."""
 
 
 class SccpMessage(msgspec.Struct, frozen=True, gc=False):
@@ -49,6 +52,17 @@ class SccpMessage(msgspec.Struct, frozen=True, gc=False):
     device: str | None
     """The device name that the connection registered so far."""
     message: AnyMessage
+    violations: tuple[Violation, ...] = ()
+    """What of the session model the message breaks; empty when sessions are not followed."""
+
+
+class SessionEnd(msgspec.Struct, frozen=True, gc=False):
+    """What the session model has to say at the end of a connection."""
+
+    time: int
+    flow: Flow
+    device: str | None
+    violations: tuple[Violation, ...]
 
 
 class SipMessage(msgspec.Struct, frozen=True, gc=False):
@@ -57,6 +71,9 @@ class SipMessage(msgspec.Struct, frozen=True, gc=False):
     time: int
     flow: Flow
     start_line: str
+
+
+Signalling = SccpMessage | SipMessage | SessionEnd
 
 
 @dataclass(slots=True)
@@ -68,6 +85,8 @@ class Account:
     unknown: Counter[str] = field(default_factory=Counter)
     """Messages of unknown ids by id; the first so many ids are told apart."""
     sip: int = 0
+    violations: int = 0
+    """Of the session model, where sessions are followed."""
     unexplained_tails: Counter[str] = field(default_factory=Counter)
     """Messages with bytes behind their fields that no source explains, by name."""
     undecoded: Counter[str] = field(default_factory=Counter)
@@ -90,6 +109,10 @@ class _Connection:
 
     negotiation: Negotiation = field(default_factory=Negotiation)
     device: str | None = None
+    session: Session | None = None
+    """None while sessions are not followed."""
+    open: int = 0
+    """Directions that have not ended."""
 
 
 @dataclass(slots=True)
@@ -105,25 +128,33 @@ class _Direction:
 
 
 def signalling_of(
-    events: Iterable[Event], account: Account | None = None, ports: frozenset[int] = frozenset({SCCP_PORT})
-) -> Iterator[SccpMessage | SipMessage]:
-    """The SCCP and SIP messages of a capture's events, in order; `ports` are those of the call managers."""
-    reading = _Reading(account if account is not None else Account(), ports)
+    events: Iterable[Event],
+    account: Account | None = None,
+    ports: frozenset[int] = frozenset({SCCP_PORT}),
+    *,
+    sessions: bool = False,
+) -> Iterator[Signalling]:
+    """The SCCP and SIP messages of a capture's events, in order; `ports` are those of the call managers.
+
+    With `sessions` each connection is followed by the session model, which says what is out of order.
+    """
+    reading = _Reading(account if account is not None else Account(), ports, sessions)
     for event in events:
         yield from reading.take(event)
 
 
-_NONE: Final[tuple[SccpMessage | SipMessage, ...]] = ()
+_NONE: Final[tuple[Signalling, ...]] = ()
 
 
 class _Reading:
-    def __init__(self, account: Account, ports: frozenset[int]) -> None:
+    def __init__(self, account: Account, ports: frozenset[int], sessions: bool) -> None:
         self._account = account
         self._ports = ports
+        self._sessions = sessions
         self._directions: dict[Flow, _Direction] = {}
         self._connections: dict[int, _Connection] = {}
 
-    def take(self, event: Event) -> Iterable[SccpMessage | SipMessage]:
+    def take(self, event: Event) -> Iterable[Signalling]:
         """The messages that an event completes."""
         if isinstance(event, Segment):
             return self._segment(event)
@@ -137,16 +168,22 @@ class _Reading:
                 self._decide(direction, event.flow, at_end=True)
             if direction.decoder is not None:
                 direction.decoder.gap()
+                if direction.connection.session is not None:
+                    direction.connection.session.lose_track()
                 self._account.undecoded["bytes missing from SCCP streams"] += event.size
             return _NONE
         return self._end(event, direction)
 
     def _open(self, flow: Flow) -> _Direction:
-        connection = self._connections.setdefault(flow.conversation, _Connection())
+        connection = self._connections.get(flow.conversation)
+        if connection is None:
+            session = Session(whole=flow.from_client is not None) if self._sessions else None
+            connection = self._connections[flow.conversation] = _Connection(session=session)
+        connection.open += 1
         direction = self._directions[flow] = _Direction(connection)
         return direction
 
-    def _segment(self, segment: Segment) -> Iterable[SccpMessage | SipMessage]:
+    def _segment(self, segment: Segment) -> Iterable[Signalling]:
         direction = self._directions.get(segment.flow) or self._open(segment.flow)
         data = segment.data
         if direction.protocol is None:
@@ -156,7 +193,11 @@ class _Reading:
                 return _NONE
             data, direction.beginning = direction.beginning, b""
         if direction.decoder is not None:
-            return self._sccp(direction.decoder.feed(data), direction, segment.time, segment.flow)
+            breaks = direction.decoder.breaks
+            messages = direction.decoder.feed(data)
+            if direction.decoder.breaks != breaks and direction.connection.session is not None:
+                direction.connection.session.lose_track()
+            return self._sccp(messages, direction, segment.time, segment.flow)
         if direction.protocol == "sip":
             return self._sip(data, segment.time, segment.flow)
         return _NONE
@@ -180,20 +221,27 @@ class _Reading:
         elif at_end or len(beginning) >= _BEGINNING:
             direction.protocol = "other"
 
-    def _end(self, end: End, direction: _Direction | None) -> Iterable[SccpMessage | SipMessage]:
-        self._directions.pop(end.flow, None)
-        found: list[SccpMessage | SipMessage] = []
-        if direction is not None:
-            data = b""
-            if direction.protocol is None and direction.beginning:
-                self._decide(direction, end.flow, at_end=True)
-                data = direction.beginning
-            if direction.decoder is not None:
-                decoded = [*direction.decoder.feed(data), *direction.decoder.finish()]
-                found += self._sccp(decoded, direction, end.time, end.flow)
-                self._count_skipped(direction.decoder)
-        if not any(flow.conversation == end.flow.conversation for flow in self._directions):
+    def _end(self, end: End, direction: _Direction | None) -> list[Signalling]:
+        if direction is None:
+            return []
+        del self._directions[end.flow]
+        found: list[Signalling] = []
+        data = b""
+        if direction.protocol is None and direction.beginning:
+            self._decide(direction, end.flow, at_end=True)
+            data = direction.beginning
+        if direction.decoder is not None:
+            decoded = [*direction.decoder.feed(data), *direction.decoder.finish()]
+            found += self._sccp(decoded, direction, end.time, end.flow)
+            self._count_skipped(direction.decoder)
+        connection = direction.connection
+        connection.open -= 1
+        if not connection.open:
             self._connections.pop(end.flow.conversation, None)
+            if connection.session is not None:
+                violations = connection.session.finish(whole=end.reason in _ENDS)
+                if violations:
+                    found.append(SessionEnd(end.time, end.flow, connection.device, violations))
         return found
 
     def _count_skipped(self, decoder: ResynchronisingDecoder) -> None:
@@ -206,8 +254,10 @@ class _Reading:
         if not direction.name:
             direction.name = self._name(flow, messages[0])
         connection = direction.connection
-        way, device = direction.name, connection.device
+        way, device, session = direction.name, connection.device, connection.session
+        sender = Role.PHONE if way == FROM_PHONE else Role.SERVER
         counted = self._account.messages
+        violations: tuple[Violation, ...] = ()
         found = []
         for message in messages:
             if isinstance(message, UnknownMessage):
@@ -218,7 +268,10 @@ class _Reading:
                     self._account.unexplained_tails[message.name] += 1
                 if isinstance(message, RegisterReqMessage) and message.sid is not None:
                     device = connection.device = (message.sid.device_name or b"").decode("latin-1") or None
-            found.append(SccpMessage(time, flow, way, device, message))
+            if session is not None:
+                violations = session.observe(message, sender)
+                self._account.violations += len(violations)
+            found.append(SccpMessage(time, flow, way, device, message, violations))
         return found
 
     def _name(self, flow: Flow, message: AnyMessage) -> str:

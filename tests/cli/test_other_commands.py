@@ -24,6 +24,7 @@ Callgate = Callable[..., subprocess.CompletedProcess[str]]
         ["lab", "demo"],
         ["lab", "down"],
         ["completion"],
+        ["decode"],
         ["baseline"],
         ["baseline", "show"],
         ["baseline", "validate"],

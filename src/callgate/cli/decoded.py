@@ -51,7 +51,7 @@ class Selection:
 def _names(found: SccpMessage | SessionEnd) -> set[str]:
     names = {str(found.flow.source.address).casefold(), str(found.flow.destination.address).casefold()}
     if isinstance(found, SccpMessage):
-        names = {str(phone_of(found)).casefold()}
+        names = {str(phone_of(found).address).casefold()}
     return names if found.device is None else {*names, found.device.casefold()}
 
 

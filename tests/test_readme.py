@@ -23,6 +23,10 @@ YAML = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
+def _block(beginning: str) -> str:
+    return next(text for text in PYTHON if text.startswith(beginning))
+
+
 def printed(command: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "callgate", *command.split()],
@@ -60,7 +64,7 @@ def test_own_baseline_and_check_of_the_readme_work(tmp_path: Path) -> None:
     path = tmp_path / "ours.yaml"
     path.write_text(next(text for text in YAML if text.startswith("# ours.yaml")))
     assert load_baseline(str(path)).controls["OWN-01"].parameters == {"ports": [80, 443]}
-    (tmp_path / "test_web.py").write_text(PYTHON[0])
+    (tmp_path / "test_web.py").write_text(_block("# our-checks/test_web.py"))
     host = "bundle://tests/data/bundles/nft01-compliant"
     text = printed(f"audit {host} --baseline {path} --checks {tmp_path}/test_web.py -v")
     assert "pass    OWN-01  The PBX host runs no web server" in text
@@ -73,7 +77,7 @@ def test_own_check_of_the_rules_in_the_readme_works(tmp_path: Path, host: str, v
         "id: ours\ntitle: Ours\nextends: [voip-core]\ncontrols:\n"
         "  - {id: OWN-02, title: Ours, severity: low, rationale: because, remedy: do it}\n"
     )
-    (tmp_path / "test_voice.py").write_text(PYTHON[1])
+    (tmp_path / "test_voice.py").write_text(_block("# our-checks/test_voice.py"))
     options = f"--baseline {tmp_path}/ours.yaml --checks {tmp_path}/test_voice.py --json -"
     report = json.loads(printed(f"audit bundle://tests/data/hosts/{host} {options}"))
     own = {one["service"]: one for one in report["hosts"][0]["outcomes"] if one["control"] == "OWN-02"}
@@ -95,3 +99,9 @@ def test_ruleset_of_a_pull_request_in_the_readme_is_gated(tmp_path: Path) -> Non
     (tmp_path / "firewall" / "iptables-save.txt").write_text(sound)
     last = printed(f"audit {host} --site {site} -q").splitlines()[-1]
     assert "0 fail, 0 error" in last
+
+
+def test_codec_example_of_the_readme_works(tmp_path: Path) -> None:
+    path = tmp_path / "example.py"
+    path.write_text(_block("from callgate.sccp import"))
+    subprocess.run([sys.executable, path], cwd=ROOT, env={**os.environ, "PYTHONPATH": "src"}, timeout=60, check=True)

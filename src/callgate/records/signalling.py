@@ -19,7 +19,7 @@ from callgate.sccp import AnyMessage, Message, Negotiation, ResynchronisingDecod
 from callgate.sccp.framing import HEADER_BYTES
 from callgate.sccp.message import Sender
 from callgate.sccp.messages.registration import RegisterReqMessage
-from callgate.sccp.presentation import unexplained_tail
+from callgate.sccp.presentation import text_of, unexplained_tail
 from callgate.sccp.session import Role, Session, Violation
 from callgate.sccp.stream import plausible
 
@@ -97,10 +97,15 @@ class Account:
         """SCCP messages in all."""
         return self.messages.total() + self.unknown.total()
 
-    def count_unknown(self, message: UnknownMessage) -> None:
-        """Count a message whose id no source knows."""
-        name = f"{message.message_id:#06x}"
-        self.unknown[name if name in self.unknown or len(self.unknown) < _UNKNOWN_IDS else "other"] += 1
+    def count(self, messages: list[AnyMessage]) -> None:
+        """Count messages by class, unknown ones by id, and unexplained tails."""
+        self.messages.update([message.__class__ for message in messages if isinstance(message, Message)])
+        for message in messages:
+            if isinstance(message, UnknownMessage):
+                name = f"{message.message_id:#06x}"
+                self.unknown[name if name in self.unknown or len(self.unknown) < _UNKNOWN_IDS else "other"] += 1
+            elif message.as_sent is not None and unexplained_tail(message):
+                self.unexplained_tails[message.name] += 1
 
 
 @dataclass(slots=True)
@@ -255,19 +260,16 @@ class _Reading:
             direction.name = self._name(flow, messages[0])
         connection = direction.connection
         way, device, session = direction.name, connection.device, connection.session
+        self._account.count(messages)
+        classes = {message.__class__ for message in messages}
+        if session is None and RegisterReqMessage not in classes:
+            return [SccpMessage(time, flow, way, device, message) for message in messages]
         sender = Role.PHONE if way == FROM_PHONE else Role.SERVER
-        counted = self._account.messages
         violations: tuple[Violation, ...] = ()
         found = []
         for message in messages:
-            if isinstance(message, UnknownMessage):
-                self._account.count_unknown(message)
-            else:
-                counted[message.__class__] += 1
-                if message.as_sent is not None and unexplained_tail(message):
-                    self._account.unexplained_tails[message.name] += 1
-                if isinstance(message, RegisterReqMessage) and message.sid is not None:
-                    device = connection.device = (message.sid.device_name or b"").decode("latin-1") or None
+            if isinstance(message, RegisterReqMessage) and message.sid is not None:
+                device = connection.device = text_of(message.sid.device_name or b"") or None
             if session is not None:
                 violations = session.observe(message, sender)
                 self._account.violations += len(violations)

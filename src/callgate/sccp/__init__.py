@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from callgate.sccp.presentation import described, fields_of, labelled, text_of, unexplained_tail
     from callgate.sccp.session import Session
     from callgate.sccp.stream import Decoder, ResynchronisingDecoder
-    from callgate.sccp.strict import decode_strict
+    from callgate.sccp.strict import decode_strict, encode_strict
     from callgate.sccp.values import FieldError
 
 __all__ = (
@@ -41,6 +41,7 @@ __all__ = (
     "decode_strict",
     "described",
     "encode",
+    "encode_strict",
     "fields_of",
     "labelled",
     "text_of",
@@ -54,7 +55,7 @@ _MODULES = {
     "presentation": ("described", "fields_of", "labelled", "text_of", "unexplained_tail"),
     "session": ("Session",),
     "stream": ("Decoder", "ResynchronisingDecoder"),
-    "strict": ("decode_strict",),
+    "strict": ("decode_strict", "encode_strict"),
     "values": ("FieldError",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -8,8 +8,10 @@ from typing import Final
 from callgate.errors import ProtocolError
 from callgate.sccp.codec import Reading, class_of, reading, readings
 from callgate.sccp.framing import HEADER, HEADER_BYTES, MAXIMUM_LENGTH, MINIMUM_LENGTH, UNCOUNTED_BYTES
-from callgate.sccp.message import AnyMessage
+from callgate.sccp.message import AnyMessage, Message
 from callgate.sccp.negotiation import Negotiation
+from callgate.sccp.strict import check
+from callgate.sccp.values import FieldError
 
 HIGHEST_PLAUSIBLE_VERSION: Final = 33
 """Of header versions: analogue adapters announce 33, all others 22 or less."""
@@ -18,17 +20,21 @@ HIGHEST_PLAUSIBLE_VERSION: Final = 33
 class Decoder:
     """Turns the bytes of one direction of a connection into messages.
 
-    `limit` is the largest length field taken, 4 to 8192; servers take 2,000 to 8,192. Give the decoders of both
+    `limit` is the largest length field taken, 4 to 8192; servers take 2,000 to 8,192. With `strict` a message that
+    breaks a rule ends the stream like a header that cannot be. Give the decoders of both
     directions one `Negotiation`: it tells the form of messages whose header and length do not.
     """
 
-    def __init__(self, *, limit: int = MAXIMUM_LENGTH, negotiation: Negotiation | None = None) -> None:
+    def __init__(
+        self, *, limit: int = MAXIMUM_LENGTH, negotiation: Negotiation | None = None, strict: bool = False
+    ) -> None:
         if not MINIMUM_LENGTH <= limit <= MAXIMUM_LENGTH:
             raise ValueError(f"a length limit is {MINIMUM_LENGTH} to {MAXIMUM_LENGTH}, not {limit}")
         self.negotiation = negotiation or Negotiation()
         self.error: ProtocolError | None = None
         """What broke the stream; no message comes after it."""
         self._limit = limit
+        self._strict = strict
         self._rest = b""
 
     @property
@@ -74,12 +80,22 @@ class Decoder:
             if end - start < total:
                 break
             message = read(buffer, start + HEADER_BYTES, length, version, form)
+            if self._strict and not self._keeps_rules(message, length):
+                return buffer[start:]
             append(message)
             start += total
             if tells_version:
                 self.negotiation.observe(message)
                 known = readings(self.negotiation.version).get
         return buffer[start:] if start else buffer
+
+    def _keeps_rules(self, message: AnyMessage, length: int) -> bool:
+        try:
+            if isinstance(message, Message):
+                check(message, length)
+        except FieldError as error:
+            self.error = error
+        return self.error is None
 
     def _reading(self, header: bytes) -> Reading | None:
         try:

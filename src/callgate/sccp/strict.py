@@ -1,4 +1,4 @@
-"""Strict reading: a frame that breaks a rule is refused, with the field, the offset and the rule.
+"""Strict reading and writing: what breaks a rule is refused, with the field, the offset and the rule.
 
 Rules: the body ends with a field and has a length that senders of its id write; what rounds it up to 4 is zero, as is
 unused room; counts count what is there; strings fit their field and the sender's buffer.
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from callgate.sccp.codec import decode
+from callgate.sccp.codec import decode, encode
 from callgate.sccp.fields import Array, Blob, CountedOctets, CString, LeadingCString
+from callgate.sccp.framing import HEADER_BYTES
 from callgate.sccp.layout import Leaf, layout
 from callgate.sccp.message import AnyMessage, AsSent, Message, UnknownMessage
 from callgate.sccp.presentation import form_of
@@ -23,15 +24,23 @@ def decode_strict(frame: bytes, *, negotiated: int = 0) -> AnyMessage:
     """
     message = decode(frame, negotiated=negotiated)
     if not isinstance(message, UnknownMessage):
-        check(message, len(frame) - 12)
+        check(message, len(frame) - HEADER_BYTES)
     return message
+
+
+def encode_strict(message: AnyMessage) -> bytes:
+    """The frame of a message that breaks no rule; FieldError if it does."""
+    frame = encode(message)
+    if not isinstance(message, UnknownMessage):
+        check(message, len(frame) - HEADER_BYTES)
+    return frame
 
 
 def check(message: Message, body_length: int) -> None:
     """Raise FieldError for the first rule that a decoded message breaks."""
     leaves = layout(type(message), form_of(message)).leaves
     for leaf in leaves:
-        _check_counts(message, leaf)
+        _check_counts(message, leaf, leaves)
         _check_string(message, leaf)
     if message.as_sent is not None:
         _check_as_sent(message, message.as_sent, leaves, body_length)
@@ -40,7 +49,7 @@ def check(message: Message, body_length: int) -> None:
         raise FieldError(message.name, None, f"a body of {body_length} bytes; known ones have {shortest} to {longest}")
 
 
-def _check_counts(message: Message, leaf: Leaf) -> None:
+def _check_counts(message: Message, leaf: Leaf, leaves: tuple[Leaf, ...]) -> None:
     kind = leaf.node.kind
     if not isinstance(kind, (Array, Blob, CountedOctets)) or kind.count is None:
         return
@@ -49,8 +58,10 @@ def _check_counts(message: Message, leaf: Leaf) -> None:
     held = None if owner is None else getattr(owner, leaf.node.attribute)
     if count is None or held is None or count == len(held):
         return
-    name = f"{message.name} {kind.count}"
-    raise FieldError(name, leaf.start, f"counts {count}, there are {len(held)} in {leaf.name}")
+    around = leaf.path[:-1]
+    counting = next(one for one in leaves if one.path[:-1] == around and one.node.attribute == kind.count)
+    rule = f"counts {count}, there are {len(held)} in {leaf.name}"
+    raise FieldError(f"{message.name} {counting.name}", counting.start, rule)
 
 
 def _check_string(message: Message, leaf: Leaf) -> None:
@@ -65,7 +76,7 @@ def _check_string(message: Message, leaf: Leaf) -> None:
 
 def _check_as_sent(message: Message, sent: AsSent, leaves: tuple[Leaf, ...], body_length: int) -> None:
     for path, octets in sent.junk:
-        start = next((leaf.start for leaf in leaves if path.startswith(leaf.name)), None)
+        start = next(leaf.start for leaf in leaves if leaf.holds(path))
         raise FieldError(f"{message.name} {path}", start, f"{len(octets)} bytes of unused room are not zero")
     if sent.unterminated:
         raise FieldError(message.name, body_length, "the last string has no NUL")

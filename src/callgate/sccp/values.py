@@ -123,6 +123,7 @@ def write_family(path: str, address: object, left: Left) -> tuple[int, bytes]:
 
 
 _INTERNED: Final = 4096
+_ARRAYS: Final = 512
 _NOTHING: Final[tuple[Any, bytes]] = (None, b"")
 
 
@@ -145,11 +146,17 @@ class Entries:
         self._read = read
         self._write = write
         self._interned: dict[tuple[bytes, tuple[Any, ...]] | bytes, Any] = {}
+        self._arrays: dict[bytes, tuple[int, tuple[Any, ...]]] = {}
+        """Whole arrays without junk: their count and entries by their bytes."""
         self._written: dict[int, tuple[Any, bytes]] = {}
         """The bytes of entries by identity; the entry is kept, so that its identity stays its own."""
 
     def read(self, junk: Junk, path: str, chunk: bytes, count: int, free: tuple[Any, ...]) -> tuple[Any, ...]:
         """The first `count` entries; what stands behind them is junk."""
+        known = self._arrays.get(chunk)
+        if known is not None and known[0] == count and not free:
+            return known[1]
+        before = len(junk)
         size = self.one.size
         valid = count * size
         interned = self._interned
@@ -168,7 +175,12 @@ class Entries:
             entries.append(entry)
         if chunk[valid:].strip(Z):
             junk.append((path, chunk[valid:]))
-        return tuple(entries)
+        found = tuple(entries)
+        if before == len(junk) and not free:
+            if len(self._arrays) >= _ARRAYS:
+                self._arrays.clear()
+            self._arrays[chunk] = count, found
+        return found
 
     def read_one(self, junk: Junk, path: str, chunk: bytes, free: tuple[Any, ...]) -> Any:
         """The structure at the start of the chunk."""

@@ -11,18 +11,16 @@ import pytest
 from tests.records.connection import Connection
 from tests.records.packets import Record, ethernet, ipv4, pcap, udp
 
+from callgate.records.account import Account, id_of, name_of
 from callgate.records.capture import open_capture, read_packets
 from callgate.records.flow import conversation_events
 from callgate.records.signalling import (
     FROM_PHONE,
     FROM_SERVER,
-    Account,
     SccpMessage,
     SessionEnd,
     Signalling,
     SipMessage,
-    id_of,
-    name_of,
     signalling_of,
 )
 from callgate.sccp import Message, UnknownMessage, encode
@@ -139,6 +137,17 @@ def test_a_stream_whose_beginning_is_missing_is_read_from_its_first_message_on()
     talk = Connection(handshake=False).server(ACK[7:] + ACK + ACK).close()
     assert len(messages(talk.records, account)) == 2
     assert account.undecoded == {"bytes of SCCP streams skipped": 5}
+
+
+@pytest.mark.parametrize("message", [UnknownMessage(0x777, b"\1\2\3\4"), UnknownMessage(0x9D, bytes(33))])
+def test_a_segment_of_whole_messages_is_read_though_the_one_before_was_not_seen(message: UnknownMessage) -> None:
+    account = Account()
+    frame = encode(message)
+    seen = messages(
+        Connection(handshake=False).server(frame).lost(100).server(frame).server(ACK).close().records, account
+    )
+    assert [id_of(one.message) for one in seen] == [message.message_id, message.message_id, 0x100]
+    assert account.undecoded == {"bytes missing from SCCP streams": 100}
 
 
 @pytest.mark.parametrize(("version", "kind"), [(17, CodecParameters), (9, int)])

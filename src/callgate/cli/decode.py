@@ -51,9 +51,10 @@ def decode(
     from callgate.cli.decoded import Selection, as_object, as_text, left_out
     from callgate.cli.overview import Overview
     from callgate.errors import CaptureError, UsageMistake
+    from callgate.records.account import Account
     from callgate.records.capture import read_packets
     from callgate.records.flow import Tally, conversation_events
-    from callgate.records.signalling import Account, signalling_of
+    from callgate.records.signalling import signalling_of
 
     if as_json and summary:
         raise UsageMistake("--json and --summary exclude each other")

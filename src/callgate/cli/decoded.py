@@ -8,19 +8,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from callgate.errors import UsageMistake
+from callgate.records.account import Account, id_of, name_of
 from callgate.records.direction import KEEP_ALIVES, RETRANSMISSIONS
 from callgate.records.events import Endpoint
 from callgate.records.fragments import REPEATED
-from callgate.records.signalling import (
-    FROM_PHONE,
-    Account,
-    SccpMessage,
-    SessionEnd,
-    Signalling,
-    SipMessage,
-    id_of,
-    name_of,
-)
+from callgate.records.signalling import FROM_PHONE, SccpMessage, SessionEnd, Signalling, SipMessage
 from callgate.records.tally import Tally
 from callgate.sccp import CATALOGUE, described, fields_of, unexplained_tail
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from callgate.cli.decoded import phone_of, printable, time_of
-from callgate.records.signalling import FROM_PHONE, SccpMessage, SessionEnd, Signalling, SipMessage, id_of, name_of
+from callgate.records.account import id_of, name_of
+from callgate.records.signalling import FROM_PHONE, SccpMessage, SessionEnd, Signalling, SipMessage
 from callgate.sccp import Negotiation, labelled
 from callgate.sccp.messages.calls import CallStateMessage
 from callgate.sccp.messages.registration import RegisterAckMessage, RegisterRejectMessage, RegisterReqMessage

@@ -7,21 +7,21 @@ SIP is recognised by its start line, on any port, over UDP and TCP. TLS is count
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
+from callgate.records.account import Account
 from callgate.records.events import Datagram, End, EndReason, Event, Flow, Gap, Segment
-from callgate.sccp import AnyMessage, Message, Negotiation, ResynchronisingDecoder, UnknownMessage
+from callgate.sccp import AnyMessage, Message, Negotiation, ResynchronisingDecoder
 from callgate.sccp.framing import HEADER_BYTES
 from callgate.sccp.message import Sender
 from callgate.sccp.messages.registration import RegisterReqMessage
-from callgate.sccp.presentation import text_of, unexplained_tail
+from callgate.sccp.presentation import text_of
 from callgate.sccp.session import Role, Session, Violation
-from callgate.sccp.stream import plausible
+from callgate.sccp.stream import plausible, whole_messages
 
 SCCP_PORT: Final = 2000
 FROM_PHONE: Final = "phone->server"
@@ -36,7 +36,6 @@ _BEGINNING: Final = 64
 """Bytes of a stream that tell what it is, once there are that many."""
 
 
-_UNKNOWN_IDS: Final = 256
 _ENDS: Final = frozenset({EndReason.FIN, EndReason.RESET, EndReason.REPLACED})
 """Reasons for which a connection has really ended."""
 
@@ -77,38 +76,6 @@ Signalling = SccpMessage | SipMessage | SessionEnd
 
 
 @dataclass(slots=True)
-class Account:
-    """What was found and what was not decoded; complete when all messages have been taken."""
-
-    messages: Counter[type[Message]] = field(default_factory=Counter)
-    """SCCP messages by class."""
-    unknown: Counter[str] = field(default_factory=Counter)
-    """Messages of unknown ids by id; the first so many ids are told apart."""
-    sip: int = 0
-    violations: int = 0
-    """Of the session model, where sessions are followed."""
-    unexplained_tails: Counter[str] = field(default_factory=Counter)
-    """Messages with bytes behind their fields that no source explains, by name."""
-    undecoded: Counter[str] = field(default_factory=Counter)
-    """What was not decoded, in the unit the name gives, like `bytes of SCCP streams skipped`."""
-
-    @property
-    def total(self) -> int:
-        """SCCP messages in all."""
-        return self.messages.total() + self.unknown.total()
-
-    def count(self, messages: list[AnyMessage]) -> None:
-        """Count messages by class, unknown ones by id, and unexplained tails."""
-        self.messages.update([message.__class__ for message in messages if isinstance(message, Message)])
-        for message in messages:
-            if isinstance(message, UnknownMessage):
-                name = f"{message.message_id:#06x}"
-                self.unknown[name if name in self.unknown or len(self.unknown) < _UNKNOWN_IDS else "other"] += 1
-            elif message.as_sent is not None and unexplained_tail(message):
-                self.unexplained_tails[message.name] += 1
-
-
-@dataclass(slots=True)
 class _Connection:
     """What both directions of a conversation share."""
 
@@ -129,6 +96,8 @@ class _Direction:
     """`sccp`, `sip`, `other`; None until its beginning tells."""
     beginning: bytes = b""
     decoder: ResynchronisingDecoder | None = None
+    lost: bool = False
+    """Bytes before the next segment were not seen: it may begin within a message."""
     name: str = ""
 
 
@@ -173,6 +142,7 @@ class _Reading:
                 self._decide(direction, event.flow, at_end=True)
             if direction.decoder is not None:
                 direction.decoder.gap()
+                direction.lost = True
                 if direction.connection.session is not None:
                     direction.connection.session.lose_track()
                 self._account.undecoded["bytes missing from SCCP streams"] += event.size
@@ -198,6 +168,10 @@ class _Reading:
                 return _NONE
             data, direction.beginning = direction.beginning, b""
         if direction.decoder is not None:
+            if direction.lost:
+                direction.lost = False
+                if whole_messages(data):
+                    direction.decoder.found()
             breaks = direction.decoder.breaks
             messages = direction.decoder.feed(data)
             if direction.decoder.breaks != breaks and direction.connection.session is not None:
@@ -223,6 +197,7 @@ class _Reading:
             direction.decoder = ResynchronisingDecoder(negotiation=direction.connection.negotiation)
             if flow.from_client is None:
                 direction.decoder.gap()
+                direction.lost = True
         elif at_end or len(beginning) >= _BEGINNING:
             direction.protocol = "other"
 
@@ -290,13 +265,3 @@ class _Reading:
         if _SIP.match(data):
             self._account.sip += 1
             yield SipMessage(time, flow, data[: data.index(b"\n")].decode("latin-1").rstrip("\r"))
-
-
-def name_of(message: AnyMessage) -> str:
-    """A message's name."""
-    return "Unknown" if isinstance(message, UnknownMessage) else message.name
-
-
-def id_of(message: AnyMessage) -> int:
-    """A message's id."""
-    return message.message_id if isinstance(message, UnknownMessage) else message.id

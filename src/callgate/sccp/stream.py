@@ -159,6 +159,13 @@ class ResynchronisingDecoder:
         self._decoder.take_rest()
         self._buffer = b""
 
+    def found(self) -> None:
+        """The next bytes begin a message, the caller knows: nothing is looked for."""
+        if self._lost:
+            self.skipped += len(self._buffer)
+            self._buffer = b""
+            self._lost = False
+
     def finish(self) -> list[AnyMessage]:
         """No more bytes come. Messages that were still looked for count if they end exactly where the bytes do; what
         else is pending belongs to no message."""
@@ -218,3 +225,17 @@ def _chain_ends(buffer: bytes, start: int) -> bool:
             return False
         start += total
     return start == len(buffer)
+
+
+def whole_messages(data: bytes) -> bool:
+    """Whether headers lead from the start of these bytes exactly to their end: a segment that holds whole messages.
+
+    Of any id, for this says more than a known one: chance hits the end once in 2**32 times.
+    """
+    start = 0
+    while start + HEADER_BYTES <= len(data):
+        length, version, _ = HEADER.unpack_from(data, start)
+        if not MINIMUM_LENGTH <= length <= MAXIMUM_LENGTH or version > HIGHEST_PLAUSIBLE_VERSION:
+            return False
+        start += length + UNCOUNTED_BYTES
+    return start == len(data) > 0

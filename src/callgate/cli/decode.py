@@ -30,7 +30,16 @@ Examples:
 @click.option(
     "--device", "devices", multiple=True, metavar="NAME", help="Only this device, or phone's address; may be repeated."
 )
-@click.option("--port", "ports", multiple=True, type=click.IntRange(1, 65535), metavar="PORT", default=(2000,))
+@click.option(
+    "--port",
+    "ports",
+    multiple=True,
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    default=(2000,),
+    help="The call managers' port; may be repeated.",
+    show_default=True,
+)
 @click.option("--full", is_flag=True, help="Print every entry of arrays too.")
 @click.option("--summary", is_flag=True, help="Print what each phone did instead of the messages.")
 def decode(

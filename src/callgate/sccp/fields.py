@@ -182,6 +182,7 @@ class RawAddress(msgspec.Struct, frozen=True, gc=False):
 
 ADDRESS = "address"
 NUMBER = "number"
+PACKED = "packed number"
 RATE = "rate"
 PARTIES = "parties"
 STATISTICS = "statistics"
@@ -211,6 +212,9 @@ Text48 = Annotated[bytes | None, Text(48)]
 
 DirectoryNumber = Annotated[bytes | None, ByForm(NUMBER, {24: Text(24), 25: Text(25), 28: Text(25, pad=3)})]
 """24 bytes up to header version 18; 25 from 19, and what follows is aligned to 4 or not (captured both ways)."""
+
+PackedNumber = Annotated[bytes | None, ByForm(PACKED, {24: Text(24), 25: Text(25)})]
+"""24 bytes up to header version 18; 25 from 19, with the next field right behind: no source aligns it."""
 
 IPv4 = Annotated[IPv4Address | None, V4()]
 IPv6 = Annotated[IPv6Address | None, V6()]

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from itertools import product
 from typing import Final
 
-from callgate.sccp.fields import ADDRESS, NUMBER, PARTIES, RATE, STATISTICS, VIDEO
+from callgate.sccp.fields import ADDRESS, NUMBER, PACKED, PARTIES, RATE, STATISTICS, VIDEO
 from callgate.sccp.layout import Form, Layout, form_keys, layout, padded
 from callgate.sccp.message import Message
 
@@ -29,6 +29,8 @@ def usual_value(key: str, version: int) -> int:
         return 20 if version >= 17 else 4
     if key == NUMBER:
         return 24 if version <= 18 else 28
+    if key == PACKED:
+        return 24 if version <= 18 else 25
     if key == RATE:
         return 11 if version >= 11 else 10
     if key == PARTIES:
@@ -111,10 +113,8 @@ def _with(cls: type[Message], key: str, value: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _NumberQuestion:
-    """Which of two forms the bytes behind the first directory number tell."""
+    """Which of two forms the bytes behind the directory number tell; it begins the body wherever they are asked."""
 
-    start: int
-    """Where that number starts."""
     otherwise: int
     narrow: int | None = None
     """The form with 24 bytes, if the next field may stand there."""
@@ -122,11 +122,10 @@ class _NumberQuestion:
     """The form with 25 bytes, if the next field may stand there."""
 
     def asked(self, body: bytes) -> int:
-        start = self.start
-        if self.narrow is not None and 0 in body[start : start + 24] and any(body[start + 24 : start + 28]):
+        if self.narrow is not None and 0 in body[:24] and any(body[24:28]):
             return self.narrow
         # Behind a string of 25 bytes three zero bytes align the next field, or it follows at once: both are captured.
-        if self.packed is not None and any(body[start + 25 : start + 28]):
+        if self.packed is not None and any(body[25:28]):
             return self.packed
         return self.otherwise
 
@@ -136,19 +135,18 @@ def _number_question(cls: type[Message], length: int, version: int) -> _NumberQu
     """24, 25 or 28: the bytes a directory number takes, up to the next field."""
     number = {width: _with(cls, NUMBER, width) for width in (24, 25, 28)}
     form = {width: layout_of(cls, number[width]) for width in number}
-    start = next(leaf.start for leaf in form[28].leaves if leaf.node.size == 28)
     packed = length in form[25].whole_lengths
     aligned = length in form[28].whole_lengths
     if version <= 18 and (form[24].fits(length) or not (packed or aligned)):
-        return _NumberQuestion(start, number[24])
+        return _NumberQuestion(number[24])
     if packed:
-        return _NumberQuestion(start, number[28], packed=number[25]) if aligned else _NumberQuestion(start, number[25])
+        return _NumberQuestion(number[28], packed=number[25]) if aligned else _NumberQuestion(number[25])
     if length in form[24].whole_lengths:
         if form[28].fits(length):
-            return _NumberQuestion(start, number[28], narrow=number[24])
-        return _NumberQuestion(start, number[24])
+            return _NumberQuestion(number[28], narrow=number[24])
+        return _NumberQuestion(number[24])
     fitting = [width for width in (28, 25, 24) if form[width].fits(length)]
-    return _NumberQuestion(start, number[fitting[0] if fitting else 28])
+    return _NumberQuestion(number[fitting[0] if fitting else 28])
 
 
 _STATISTICS_BASE: Final = {1: 64, 2: 68, 3: 65}

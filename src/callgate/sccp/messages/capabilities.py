@@ -12,7 +12,7 @@ from callgate.sccp.enums.media import (
     MediaPayloadType,
     TransmitOrReceive,
 )
-from callgate.sccp.fields import ANY, U32, Array, Case, Choice, Enum32, Integer, Named, only
+from callgate.sccp.fields import ANY, U32, VIDEO, Array, ByForm, Case, Choice, Enum32, Integer, Named, only
 from callgate.sccp.message import Message, Sender, Structure, message
 from callgate.sccp.messages.structures import (
     CodecParameters,
@@ -100,30 +100,29 @@ class LevelPreference(Structure, frozen=True):
     service_number: U32 = None
 
 
-VideoChoice8 = Annotated[
-    H261VideoCapability | H263VideoCapability | VieoVideoCapability | int | bytes | None,
-    Choice(
-        "payload_capability",
-        8,
-        (
-            Case("h261VideoCapability", H261VideoCapability, only(MediaPayloadType.H261)),
-            Case("h263VideoCapability", H263VideoCapability, only(MediaPayloadType.H263)),
-            Case("vieoVideoCapability", VieoVideoCapability, only(MediaPayloadType.VIEO)),
-        ),
-    ),
+_H261 = Case("h261VideoCapability", H261VideoCapability, only(MediaPayloadType.H261))
+_H263 = Case("h263VideoCapability", H263VideoCapability, only(MediaPayloadType.H263))
+_H264 = Case("h264VideoCapability", H264VideoCapability, only(MediaPayloadType.H264))
+_VIEO = Case("vieoVideoCapability", VieoVideoCapability, only(MediaPayloadType.VIEO))
+_WITH_H264 = Choice("payload_capability", 24, (_H261, _H263, _H264, _VIEO))
+
+VideoChoice = Annotated[
+    H261VideoCapability | H263VideoCapability | H264VideoCapability | VieoVideoCapability | int | bytes | None,
+    ByForm(VIDEO, {8: Choice("payload_capability", 8, (_H261, _H263, _VIEO)), 24: _WITH_H264}),
 ]
+"""Below version 16 without H.264, from 16 with it; whichever the length of the body shows."""
 
 
 class VideoCapability(Structure, frozen=True):
-    """One video codec the phone has: the form of 116 bytes, without H.264."""
+    """One video codec the phone has: 116 bytes without H.264, 132 with it."""
 
     payload_capability: Enum32[MediaPayloadType] = None
     video_capability_direction: Enum32[TransmitOrReceive] = None
     level_preference_count: U32 = None
     """How many entries are valid; the array takes its full room of 4."""
     level_preference: Annotated[tuple[LevelPreference, ...] | None, Array(4, "level_preference_count")] = None
-    capability: VideoChoice8 = None
-    """What it holds, the codec selects; for H.264 (103), which has no member here, a 7960 sends 64 and 50."""
+    capability: VideoChoice = None
+    """What it holds, the codec selects; for H.264 (103), which has no member in 116 bytes, a 7960 sends 64 and 50."""
 
 
 class DataApplicationCapability(Structure, frozen=True):
@@ -137,16 +136,7 @@ class DataApplicationCapability(Structure, frozen=True):
 
 VideoChoice24 = Annotated[
     H261VideoCapability | H263VideoCapability | H264VideoCapability | VieoVideoCapability | int | bytes | None,
-    Choice(
-        "payload_capability",
-        24,
-        (
-            Case("h261VideoCapability", H261VideoCapability, only(MediaPayloadType.H261)),
-            Case("h263VideoCapability", H263VideoCapability, only(MediaPayloadType.H263)),
-            Case("h264VideoCapability", H264VideoCapability, only(MediaPayloadType.H264)),
-            Case("vieoVideoCapability", VieoVideoCapability, only(MediaPayloadType.VIEO)),
-        ),
-    ),
+    _WITH_H264,
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callgate.sccp.enums.keys import DeviceStimulus, KeyPadButton
 from callgate.sccp.enums.soft_keys import SoftKeyEvent
-from callgate.sccp.fields import U32, DirectoryNumber, Enum32
+from callgate.sccp.fields import U32, DirectoryNumber, Enum32, PackedNumber
 from callgate.sccp.message import Message, Sender, message
 
 
@@ -73,8 +73,8 @@ class OffHookWithCallingPartyNumberMessage(Message, frozen=True):
     24 bytes.
     """
 
-    calling_party_number: DirectoryNumber = None
-    cgpn_voice_mailbox: DirectoryNumber = None
+    calling_party_number: PackedNumber = None
+    cgpn_voice_mailbox: PackedNumber = None
     line_instance: U32 = None
 
 

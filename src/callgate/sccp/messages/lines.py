@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from callgate.sccp.enums.keys import ButtonType, LineTypeBits
-from callgate.sccp.fields import U16, U32, Array, CString, DirectoryNumber, Enum32, Flags32, Named, Text, Text24, Text40
+from callgate.sccp.fields import U16, U32, Array, CString, Enum32, Flags32, Named, PackedNumber, Text, Text24, Text40
 from callgate.sccp.message import Message, Sender, Structure, message
 
 
@@ -41,13 +41,13 @@ class ForwardStatResMessage(Message, frozen=True):
     line_number: U32 = None
     forward_all_active: U32 = None
     """0 or 1."""
-    forward_all_dirnum: DirectoryNumber = None
+    forward_all_dirnum: PackedNumber = None
     forward_busy_active: U32 = None
     """0 or 1."""
-    forward_busy_dirnum: DirectoryNumber = None
+    forward_busy_dirnum: PackedNumber = None
     forward_no_answer_active: U32 = None
     """0 or 1."""
-    forward_no_answerl_dirnum: DirectoryNumber = None
+    forward_no_answerl_dirnum: PackedNumber = None
 
 
 @message(0x000A, lengths=(4, 4), sender=Sender.PHONE)

@@ -2,11 +2,11 @@
 
 Usage: python bench/mutation.py [--tree DIRECTORY] [MUTANT...]     (default: .mutation, all mutants)
 
-mutmut runs in a copy of the tree. It leaves decorated functions alone, and most of the codec is `@cache`d or a property:
-in the copy each decorator is a call behind its function (`def forms(...)`, then `forms = cache(forms)`), which means the
-same. Workers are forked from a process that has collected the tests and run none, so that no cache is filled before the
-mutant is in place; while mutmut notes which test calls which function, tests/sccp/conftest.py empties all caches before
-each test. What survives, and why, is in bench/mutation.md. Settings: `tool.mutmut` in pyproject.toml.
+mutmut runs in a copy of the tree. It leaves decorated functions alone, and most of the codec is `@cache`d or a
+property: in the copy each decorator is a call behind its function (`def forms(...)`, then `forms = cache(forms)`).
+Workers are forked from a process that has collected the tests and run none, so that no cache is filled
+before the mutant is in place; while mutmut notes which test calls which function, tests/sccp/conftest.py empties all
+caches before each test. What survives, and why, is in bench/mutation.md. Settings: `tool.mutmut` in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ def main() -> int:
     for pattern in settings["only_mutate"]:
         for module in tree.glob(pattern):
             module.write_text(undecorated(module.read_text()))
-    # An installed callgate must not be imported in place of the mutated one.
-    environment = {**os.environ, "HYPOTHESIS_PROFILE": "ci", "PYTHONPATH": os.pathsep.join(["mutants/src", "src"])}
+    environment = {**os.environ, "HYPOTHESIS_PROFILE": "ci"}
     return subprocess.run(
         [sys.executable, "-m", "mutmut", "run", *given.mutants], cwd=tree, env=environment, check=False
     ).returncode

@@ -27,6 +27,7 @@ from callgate.sccp.forms import clamped, form_of_body, form_of_length, layout_of
 from callgate.sccp.framing import HEADER, HEADER_BYTES, MAXIMUM_LENGTH, MINIMUM_LENGTH, UNCOUNTED_BYTES
 from callgate.sccp.message import CATALOGUE, LENGTH_VARIANTS, AnyMessage, AsSent, Message, UnknownMessage
 from callgate.sccp.negotiation import TELLING
+from callgate.sccp.values import FieldError
 
 Reading = tuple[int, Read, int, int, int | None, bool]
 """How the message behind a header is read: the bytes of the message, the function, what the function takes after the
@@ -152,7 +153,7 @@ def encode(message: AnyMessage) -> bytes:
             return _encode_as_sent(message, message.as_sent)
         count_leaves, writers = _plans.get((message.__class__, version)) or _plan(message.__class__, version)
         return writers[count_leaves(message)](message)
-    except (struct.error, TypeError, AttributeError, ValueError, OverflowError) as error:
+    except (FieldError, struct.error, TypeError, AttributeError, ValueError, IndexError, OverflowError) as error:
         raise explain(message, error) from None
 
 

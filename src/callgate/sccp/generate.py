@@ -236,7 +236,7 @@ def structure_code(cls: type[Structure], form: Form) -> values.Entries:
     writer.fields("o", whole.nodes, (), dict(scope))
     writer.source.lines.append(f"return ({''.join(f'{value}, ' for value in writer.packed)})")
     write = writer.source.compiled("write", "path, left, free, o")
-    return values.Entries(Struct("<" + "".join(reader.formats)), read, write, has_room=reader.has_room)
+    return values.Entries(Struct("<" + "".join(reader.formats)), read, write)
 
 
 class Writer:

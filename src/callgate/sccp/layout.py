@@ -103,6 +103,10 @@ class Leaf:
         """The path of names: `sid.DeviceName`."""
         return ".".join(node.name for node in self.path)
 
+    def holds(self, path: str) -> bool:
+        """Whether a path of names leads to this field, or to what is inside it."""
+        return f"{path}.".startswith((f"{self.name}.", f"{self.name}["))
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -117,7 +117,7 @@ def write_family(path: str, address: object, left: Left) -> tuple[int, bytes]:
         return 0, address.packed + left.get(path, b"")
     if isinstance(address, IPv6Address):
         return 1, address.packed
-    if isinstance(address, RawAddress) and address.family > 1:
+    if isinstance(address, RawAddress) and 1 < address.family < 1 << 32:
         return address.family, write_exactly(path, address.octets, 16)
     raise FieldError(path, None, f"{address} is no IP address")
 
@@ -138,11 +138,8 @@ class Entries:
         one: Struct,
         read: Callable[..., Any],
         write: Callable[..., Any],
-        *,
-        has_room: bool,
     ) -> None:
         self.one = one
-        self.has_room = has_room
         self._read = read
         self._write = write
         self._interned: dict[tuple[bytes, tuple[Any, ...]] | bytes, Any] = {}
@@ -215,7 +212,6 @@ class Numbers:
 
     def __init__(self, code: str, enum: type[IntEnum] | None) -> None:
         self.one = Struct(f"<{code}")
-        self.has_room = False
         self._code = code
         self._named = enum._value2member_map_.get if enum else None
 

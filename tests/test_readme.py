@@ -24,7 +24,7 @@ PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 def _block(beginning: str) -> str:
-    return next(text for text in PYTHON if text.startswith(beginning))
+    return str(next(text for text in PYTHON if text.startswith(beginning)))
 
 
 def printed(command: str) -> str:

@@ -1,6 +1,6 @@
 """Mutation testing of the SCCP codec: which changes of its code no test notices.
 
-Usage: python bench/mutation.py [--tree DIRECTORY] [MUTANT...]     (default: .mutation, all mutants)
+Usage: python bench/mutation.py [--tree DIRECTORY] [MUTANT...]     (default: build/mutation, all mutants)
 
 mutmut runs in a copy of the tree. It leaves decorated functions alone, and most of the codec is `@cache`d or a
 property: in the copy each decorator is a call behind its function (`def forms(...)`, then `forms = cache(forms)`).
@@ -27,7 +27,7 @@ DECORATORS = {"cache", "lru_cache", "property", "cached_property"}
 
 def main() -> int:
     options = argparse.ArgumentParser(description="Mutation testing of the SCCP codec.")
-    options.add_argument("--tree", type=Path, default=HERE / ".mutation", help="where the copy is made")
+    options.add_argument("--tree", type=Path, default=HERE / "build" / "mutation", help="where the copy is made")
     options.add_argument("mutants", nargs="*", help="mutants to run again, by name or pattern; default: all")
     given = options.parse_args()
     tree = given.tree.resolve()

@@ -186,13 +186,23 @@ REGISTRATION: dict[str, tuple[Message, bytes, int]] = {
         words(3) + text(b"1002", 24) + text(b"Bob", 40),
         0x149,
     ),
+    "speed dial in strings under a header version of 32 bits": (
+        SpeedDialStatV2ResMessage(
+            speed_dial_number=3,
+            speed_dial_dir_number=b"1002",
+            speed_dial_display_name=b"Bob",
+            header_version=0xFFFFFFFF,
+        ),
+        words(3) + b"1002\0Bob\0" + bytes(3),
+        0x149,
+    ),
     "service, the number alone": (ServiceURLStatV2ResMessage(service_url_index=4), words(4), 0x148),
 }
 
 
 @pytest.mark.parametrize(("message", "body", "message_id"), REGISTRATION.values(), ids=REGISTRATION)
 def test_a_message_of_registration_or_lines_at_a_known_length(message: Message, body: bytes, message_id: int) -> None:
-    assert_carries(frame(message_id, body), message)
+    assert_carries(frame(message_id, body, message.header_version), message)
 
 
 SUBSCRIPTION: dict[str, Any] = {"transaction_id": 1, "subscription_feature_id": 1, "timer": 60}

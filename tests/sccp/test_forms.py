@@ -155,6 +155,7 @@ DIALLED = {
     "28 bytes of 36 below 19 that are no 24": (text(b"600", 24) + words(1, 2, 3), 18, NARROW),
     "24 bytes where the length is whole so": (text(b"600", 24) + words(1, 2), 19, NARROW),
     "aligned": (text(b"600", 28) + words(1, 2), 19, ALIGNED),
+    "aligned, the line alone behind it": (text(b"600", 28) + words(1), 19, ALIGNED),
     "aligned, all 25 used": (b"1" * 25 + bytes(3) + words(1, 2), 19, ALIGNED),
     "packed": (text(b"600", 25) + words(1, 2) + bytes(3), 22, PACKED),
     "packed, only the third byte is there": (text(b"600", 25) + words(0x10000, 0) + bytes(3), 22, PACKED),
@@ -180,6 +181,7 @@ ENBLOC = {
     "24 bytes at 18": (text(b"600", 24) + words(1), 18, NARROW),
     "28 bytes at 22, a line behind 24": (text(b"600", 24) + words(1), 22, NARROW),
     "32 bytes at 18: spare behind": (text(b"600", 24) + words(1, 2), 18, NARROW),
+    "28 bytes at 22, a NUL only behind 24 bytes": (FULL + b"\0\1\0\0", 22, ALIGNED),
     "80 bytes at 18": (bytes(80), 18, NARROW),
     "81 bytes at 18: no form, so narrow": (bytes(81), 18, NARROW),
     "32 bytes at 22, aligned": (text(b"600", 28) + words(1), 22, ALIGNED),
@@ -223,7 +225,22 @@ def test_a_number_whose_width_the_bytes_tell_begins_the_body() -> None:
     asked = [cls for cls in CATALOGUE.values() if NUMBER in form_keys(cls)]
     assert set(asked) == {EnblocCallMessage, DialedNumberMessage, ConnectionStatisticsReqMessage}
     assert [layout_of(cls, ALIGNED).leaves[0].node.size for cls in asked] == [28] * 3
-    assert form_of_body(ConnectionStatisticsReqMessage, text(b"600", 25) + words(1, 0) + bytes(3), 22) == PACKED
+
+
+@pytest.mark.parametrize(
+    ("body", "version", "form"),
+    [
+        (text(b"600", 24) + words(1, 0), 18, NARROW),
+        (text(b"600", 28) + words(1, 0), 18, ALIGNED),
+        (text(b"600", 25) + words(1, 0) + bytes(3), 18, PACKED),
+        (text(b"600", 25) + words(1, 0) + bytes(3), 22, PACKED),
+        (bytes(33), 18, PACKED),
+        (bytes(34), 18, NARROW),
+        (bytes(34), 22, ALIGNED),
+    ],
+)
+def test_a_length_that_is_whole_in_a_wide_form_alone_has_it_below_19_too(body: bytes, version: int, form: int) -> None:
+    assert form_of_body(ConnectionStatisticsReqMessage, body, version) == form
 
 
 QUALITY = b"MLQK=4.5"
@@ -244,6 +261,8 @@ STATISTICS_BODIES = {
     "room of 600, all of it data": (bytes(60) + words(600) + bytes(600), 0, 0),
     "room of 600, number of 28": (bytes(64) + words(8) + text(QUALITY, 600), 20, 1),
     "room of 600, a byte of mode": (bytes(61) + words(8) + text(QUALITY, 603), 22, 2),
+    "a number of 24 where 28 do not fit": (bytes(60) + words(2) + b"ab", 20, 0),
+    "a byte of mode under any version, not rounded up": (THIRD, 17, 2),
     "a data size that fits none": (bytes(60) + words(99) + bytes(8), 18, 0),
     "a data size that fits none at 20": (bytes(60) + words(99) + bytes(8), 20, 1),
     "a data size that fits none at 22": (bytes(60) + words(99) + bytes(8), 22, 2),

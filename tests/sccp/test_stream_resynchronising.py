@@ -133,6 +133,11 @@ def test_after_a_gap_the_caller_may_know_that_a_message_begins() -> None:
     decoder.feed(KEY[:10])
     decoder.found()
     assert decoder.pending == 10
+    decoder.gap()
+    decoder.feed(KEY[:5])
+    decoder.found()
+    assert (decoder.pending, decoder.skipped, decoder.breaks) == (0, 25, 2)
+    decoder.feed(KEY[:10])
     assert decoder.feed(KEY[10:]) == [decode(KEY)]
 
 
@@ -142,6 +147,13 @@ def test_at_the_end_messages_count_that_end_with_the_bytes() -> None:
     assert decoder.feed(b"\xff" * 5 + KEY) == []
     assert decoder.finish() == [decode(KEY)]
     assert (decoder.pending, decoder.skipped, decoder.breaks) == (0, 5, 1)
+
+
+def test_at_the_end_a_message_that_is_a_header_counts() -> None:
+    decoder = ResynchronisingDecoder()
+    decoder.gap()
+    assert decoder.feed(b"\xff" * 5 + keepalive()) == []
+    assert decoder.finish() == [decode(keepalive())]
 
 
 @pytest.mark.parametrize("behind", [b"\0", KEY[:-1], b"\xff" * 12])

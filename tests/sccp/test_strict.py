@@ -6,9 +6,12 @@ import pytest
 from tests.sccp.wire import address, halves, text, words
 
 from callgate.errors import ProtocolError
-from callgate.sccp import FieldError, UnknownMessage, decode, decode_strict, encode
+from callgate.sccp import FieldError, UnknownMessage, decode, decode_strict, encode, encode_strict
 from callgate.sccp.framing import frame
+from callgate.sccp.messages.calls import CallInfoMessage
+from callgate.sccp.messages.display import DisplayTextMessage
 from callgate.sccp.messages.keys import KeypadButtonMessage
+from callgate.sccp.messages.lines import LineStatV2ResMessage
 from callgate.sccp.strict import check
 
 CALL = words(*range(8))
@@ -140,6 +143,26 @@ def test_what_is_no_frame_is_refused_as_by_faithful_reading() -> None:
 
 def test_an_unknown_message_breaks_no_rule() -> None:
     assert decode_strict(frame(0x7000, b"12345", 0xFFFFFFFF)) == UnknownMessage(0x7000, b"12345", 0xFFFFFFFF)
+
+
+def test_a_body_without_the_structure_that_holds_a_string_is_too_short() -> None:
+    with pytest.raises(FieldError) as raised:
+        decode_strict(frame(0x142))
+    assert str(raised.value) == "SCCP ConfigStatV2ResMessage: a body of 0 bytes; known ones have 19 to 276"
+
+
+def test_a_message_that_breaks_a_rule_is_not_written() -> None:
+    kept = DisplayTextMessage(text=b"text", time_out_value=5)
+    assert encode_strict(kept) == encode(kept)
+    unknown = UnknownMessage(0x7000, b"12345")
+    assert encode_strict(unknown) == encode(unknown)
+    short = CallInfoMessage(calling_party_name=b"Ann")
+    assert len(encode(short)) == 52
+    with pytest.raises(FieldError) as raised:
+        encode_strict(short)
+    assert str(raised.value) == "SCCP CallInfoMessage: a body of 40 bytes; known ones have 128 to 384"
+    with pytest.raises(FieldError, match="25 bytes and a NUL exceed 25"):
+        encode_strict(LineStatV2ResMessage(line_number=1, line_type=0, line_dir_number=b"1" * 25))
 
 
 def test_strict_reading_goes_by_what_is_negotiated() -> None:

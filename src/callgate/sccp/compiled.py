@@ -55,7 +55,7 @@ def reader(cls: type[Message], form: int, count: int) -> Read:
     arguments = making.arguments(cls, whole.nodes, (), scope)
     if making.strings:
         making.read_strings()
-    build = source.bind(cls, "cls")
+    build = source.bind(cls)
     size = making.size
     keeps_junk = making.has_room or making.is_open
     origin = "start"
@@ -64,7 +64,7 @@ def reader(cls: type[Message], form: int, count: int) -> Read:
         origin = "origin"
         head += ["origin = buffer.index(Z, start, start + length) + 1", "lead = buffer[start : origin - 1]"]
     if making.unpacked:
-        unpack = source.bind(Struct("<" + "".join(making.formats)).unpack_from, "unpack")
+        unpack = source.bind(Struct("<" + "".join(making.formats)).unpack_from)
         head.append(f"{', '.join(making.unpacked)}, = {unpack}(buffer, {origin})")
     kept = ["form is not None", "tail is not None", *(["junk"] if keeps_junk else [])]
     if making.is_open:
@@ -97,8 +97,8 @@ def frame_writer(cls: type[Message], form: int, count: int) -> WriteFrame:
     source.lines.insert(0, "left = NONE")
     if making.lead:
         header, pack = (
-            source.bind(HEADER.pack, "header"),
-            source.bind(Struct("<" + "".join(making.formats)).pack, "pack"),
+            source.bind(HEADER.pack),
+            source.bind(Struct("<" + "".join(making.formats)).pack),
         )
         source.lines.insert(0, "room = None; open_end = False")
         source.lines += [
@@ -109,7 +109,7 @@ def frame_writer(cls: type[Message], form: int, count: int) -> WriteFrame:
     elif making.ending:
         source.lines.insert(0, "room = None; open_end = False")
         source.lines.append(f"last = {making.ending}")
-        pack = source.bind(Struct("<III" + "".join(making.formats)).pack, "pack")
+        pack = source.bind(Struct("<III" + "".join(making.formats)).pack)
         length = f"{size} + len(last)"
         source.lines += [
             f"pad = -({length}) % 4",
@@ -118,7 +118,7 @@ def frame_writer(cls: type[Message], form: int, count: int) -> WriteFrame:
         ]
     else:
         pad = -size % 4
-        pack = source.bind(Struct("<III" + "".join(making.formats) + "x" * pad).pack, "pack")
+        pack = source.bind(Struct("<III" + "".join(making.formats) + "x" * pad).pack)
         source.lines.append(f"return {pack}({4 + size + pad}, m.header_version, {cls.id}, {', '.join(making.packed)})")
     return source.compiled("write", "m")
 
@@ -128,7 +128,7 @@ def body_writer(cls: type[Message], form: int, count: int) -> WriteBody:
     """The function that writes the body of the first `count` leaves with what was left in its room."""
     making, _ = _writing(cls, form, count)
     source = making.source
-    pack = source.bind(Struct("<" + "".join(making.formats)).pack, "pack")
+    pack = source.bind(Struct("<" + "".join(making.formats)).pack)
     source.lines.append(f"return {_whole_body(making, pack)}")
     return source.compiled("write", "m, left, room, open_end")
 
@@ -169,7 +169,7 @@ def _extent(source: Source, owner: str, nodes: tuple[Node, ...], before: int, in
         if not node.children:
             source.lines.append(f"{indent}if {owner}.{node.attribute} is not None: return {starts[number] + 1}")
             continue
-        inner = f"{owner}_{node.attribute}".replace(".", "_")
+        inner = f"{owner}_{node.attribute}"
         source.lines += [f"{indent}{inner} = {owner}.{node.attribute}", f"{indent}if {inner} is not None:"]
         _extent(source, inner, node.children, starts[number], indent + "    ")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from callgate.sccp.values import Entries, FieldError, Junk, Left, Z, read_text, refill_text, write_text
+from callgate.sccp.values import Entries, FieldError, Junk, Left, Numbers, Z, read_text, refill_text, write_text
 
 
 def rounded_up(before: int, used: int, rest: bytes) -> bool:
@@ -65,12 +65,12 @@ def write_free_text(path: str, left: Left, text: bytes, most: int, room: int | N
 
 
 def read_entries(
-    junk: Junk, path: str, rest: bytes, entries: Entries, count: int, usual: int, free: tuple[Any, ...]
+    junk: Junk, path: str, rest: bytes, entries: Entries | Numbers, count: int, usual: int
 ) -> tuple[tuple[Any, ...], int, int | None]:
     """The counted entries of an array that has as much room as the body left it."""
     size = entries.one.size
     capacity = len(rest) // size
-    found = entries.read(junk, path, rest[: capacity * size], min(count, capacity), free)
+    found = entries.read(junk, path, rest[: capacity * size], min(count, capacity))
     room = capacity * size
     return found, room, None if capacity == max(usual, len(found)) else room
 
@@ -78,17 +78,16 @@ def read_entries(
 def write_entries(
     path: str,
     left: Left,
-    entries: Entries,
+    entries: Entries | Numbers,
     found: Sequence[Any],
     count: int,
     usual: int,
     room: int | None,
-    free: tuple[Any, ...],
 ) -> bytes:
     """The entries, and what the array's room held."""
     size = entries.one.size
     capacity = max(usual, len(found)) if room is None else room // size
-    return entries.write(path, left, found, min(count, capacity), free).ljust(capacity * size, Z)
+    return entries.write(path, left, found, min(count, capacity)).ljust(capacity * size, Z)
 
 
 def read_strings(rest: bytes, usual: int, most: int) -> tuple[list[bytes | None], int, bool]:

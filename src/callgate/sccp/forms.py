@@ -142,9 +142,7 @@ def _number_question(cls: type[Message], length: int, version: int) -> _NumberQu
     if packed:
         return _NumberQuestion(number[28], packed=number[25]) if aligned else _NumberQuestion(number[25])
     if length in form[24].whole_lengths:
-        if form[28].fits(length):
-            return _NumberQuestion(number[28], narrow=number[24])
-        return _NumberQuestion(number[24])
+        return _NumberQuestion(number[28], narrow=number[24])
     fitting = [width for width in (28, 25, 24) if form[width].fits(length)]
     return _NumberQuestion(number[fitting[0] if fitting else 28])
 

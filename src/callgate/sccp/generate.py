@@ -27,7 +27,7 @@ from callgate.sccp.fields import (
     Octets,
     Text,
 )
-from callgate.sccp.layout import Form, Node, layout
+from callgate.sccp.layout import Form, Node, known, layout
 from callgate.sccp.message import Structure
 from callgate.sccp.selectors import Scope, as_tuple, case_selectors, free_selectors
 from callgate.sccp.source import Source
@@ -65,7 +65,7 @@ class Reader:
             if node.children and node.structure:
                 inner: Scope = dict(scope)
                 built = ", ".join(self.arguments(node.structure, node.children, (*path, node.name), inner))
-                value = f"{self.source.bind(node.structure, 'cls')}({built})"
+                value = f"{self.source.bind(node.structure)}({built})"
                 scope |= {f"{node.attribute}.{name}": inner[name] for name in inner if inner[name] != scope.get(name)}
             else:
                 self._left -= 1
@@ -97,7 +97,7 @@ class Reader:
                 scope[node.attribute] = raw
                 if node.enum is None:
                     return raw
-                return f"{source.bind(node.enum._value2member_map_.get, 'enum')}({raw}, {raw})"
+                return f"{source.bind(node.enum._value2member_map_.get)}({raw}, {raw})"
             case Text(size=size):
                 self.has_room = True
                 raw = self._raw(f"{node.size}s")
@@ -126,7 +126,7 @@ class Reader:
             case Array():
                 return self._array(node, node.kind, path, scope)
             case Choice():
-                union = source.bind(union_of(node.kind, self.form), "union")
+                union = source.bind(union_of(node.kind, self.form))
                 free = as_tuple(scope, case_selectors(node.kind, self.form))
                 read = f"{union}.read(junk, {path}, {self._raw(f'{node.size}s')}, {scope[node.kind.selector]}, {free})"
                 return self._kept(read)
@@ -147,7 +147,7 @@ class Reader:
         numbers = f"({', '.join(names)},)"
         if node.enum is None:
             return numbers
-        named = self.source.bind(node.enum._value2member_map_.get, "enum")
+        named = self.source.bind(node.enum._value2member_map_.get)
         self.source.lines.append(f"n{names[0]} = {numbers}")
         return f"tuple(map({named}, n{names[0]}, n{names[0]}))"
 
@@ -167,10 +167,9 @@ class Reader:
             case Blob(count=count, size=most):
                 call = f"read_data(junk, {path}, rest, {scope[count]}, {most}, {self.size})"
             case Array(count=count, size=usual):
-                entries = source.bind(entries_of(node, self.form), "entries")
-                free = as_tuple(scope, free_selectors(node.structure, self.form) if node.structure else ())
+                entries = source.bind(entries_of(node, self.form))
                 counted = scope[count] if count else str(usual)
-                call = f"read_entries(junk, {path}, rest, {entries}, {counted}, {usual}, {free})"
+                call = f"read_entries(junk, {path}, rest, {entries}, {counted}, {usual})"
             case _:
                 raise TypeError(f"{node.attribute} does not end a body")
         lines += [f"last, used, room = {call}", "open_end = False"]
@@ -190,9 +189,8 @@ class Reader:
         if isinstance(entries, values.Numbers) and kind.count is None:
             return self._numbers(node, kind, entries.one.format[1:])
         count = f"min({scope[kind.count]}, {kind.size})" if kind.count else str(kind.size)
-        free = as_tuple(scope, free_selectors(node.structure, self.form) if node.structure else ())
-        read = f"{self.source.bind(entries, 'entries')}.read"
-        return self._kept(f"{read}(junk, {path}, {self._raw(f'{node.size}s')}, {count}, {free})")
+        read = f"{self.source.bind(entries)}.read"
+        return self._kept(f"{read}(junk, {path}, {self._raw(f'{node.size}s')}, {count})")
 
 
 @cache
@@ -201,10 +199,12 @@ def entries_of(node: Node, form: Form) -> values.Entries | values.Numbers:
     kind = node.kind
     if not isinstance(kind, Array):
         raise TypeError(f"{node.attribute} is no array")
-    if kind.of is None and node.structure:
-        return structure_code(node.structure, form)
-    code = _INTEGERS[kind.of.size, kind.of.signed] if kind.of else "I"
-    return values.Numbers(code, node.enum)
+    if kind.of is not None:
+        return values.Numbers(_INTEGERS[kind.of.size, kind.of.signed], node.enum)
+    structure = known(node.structure)
+    if free_selectors(structure, form):
+        raise TypeError(f"{node.attribute}: what selects a union of an entry stands in the entry")
+    return structure_code(structure, form)
 
 
 @cache
@@ -230,7 +230,7 @@ def structure_code(cls: type[Structure], form: Form) -> values.Entries:
     reader = Reader(form, "path", len(whole.leaves))
     scope: Scope = {name: f"free[{n}]" for n, name in enumerate(free)}
     arguments = ", ".join(reader.arguments(cls, whole.nodes, (), dict(scope)))
-    reader.source.lines.append(f"return {reader.source.bind(cls, 'cls')}({arguments})")
+    reader.source.lines.append(f"return {reader.source.bind(cls)}({arguments})")
     read = reader.source.compiled("read", ", ".join(["junk", "path", "free", *reader.unpacked]))
     writer = Writer(form, "path", len(whole.leaves))
     writer.fields("o", whole.nodes, (), dict(scope))
@@ -264,7 +264,7 @@ class Writer:
                 break
             place = f"{owner}.{node.attribute}"
             if node.children:
-                inner = self._name("o")
+                inner = self._name()
                 self.source.lines.append(f"{inner} = {place}")
                 below = dict(scope)
                 self.fields(inner, node.children, (*path, node.name), below)
@@ -278,9 +278,9 @@ class Writer:
         text = ".".join(names)
         return repr(text) if not self._path else f'{self._path} + ".{text}"'
 
-    def _name(self, prefix: str) -> str:
+    def _name(self) -> str:
         self._names += 1
-        return f"{prefix}{self._names}"
+        return f"n{self._names}"
 
     def _pack(self, code: str, *packed: str) -> None:
         self.formats.append(code)
@@ -297,7 +297,7 @@ class Writer:
                 scope[node.attribute] = place
                 self._pack(_INTEGERS[size, signed], place)
             case Text(size=size):
-                text = self._name("t")
+                text = self._name()
                 lines += [
                     f"{text} = {place}",
                     f"if left or len({text}) > {size} or Z in {text}: "
@@ -316,7 +316,7 @@ class Writer:
             case V6():
                 self._pack("16s", f"write_v6({path}, {place})")
             case FamilyAddress():
-                family, octets = self._name("f"), self._name("a")
+                family, octets = self._name(), self._name()
                 lines.append(f"{family}, {octets} = write_family({path}, {place}, left)")
                 self._pack("I16s", family, octets)
             case Array(count=count, size=size):
@@ -324,12 +324,11 @@ class Writer:
                 if isinstance(coded, values.Numbers) and count is None:
                     self._pack(f"{size}{coded.one.format[1:]}", f"*{place}")
                     return
-                entries = self.source.bind(coded, "entries")
-                free = as_tuple(scope, free_selectors(node.structure, self.form) if node.structure else ())
+                entries = self.source.bind(coded)
                 valid = f"min({scope[count]}, {size})" if count else str(size)
-                self._pack(f"{node.size}s", f"{entries}.write({path}, left, {place}, {valid}, {free})")
+                self._pack(f"{node.size}s", f"{entries}.write({path}, left, {place}, {valid})")
             case Choice(selector=selector):
-                union = self.source.bind(union_of(node.kind, self.form), "union")
+                union = self.source.bind(union_of(node.kind, self.form))
                 free = as_tuple(scope, case_selectors(node.kind, self.form))
                 self._pack(f"{node.size}s", f"{union}.write({path}, left, {place}, {scope[selector]}, {free})")
             case _:
@@ -349,9 +348,8 @@ class Writer:
             case Blob(count=count):
                 self.ending = f"write_data({path}, left, {place}, {scope[count]}, room)"
             case Array(count=count, size=usual):
-                entries = self.source.bind(entries_of(node, self.form), "entries")
-                free = as_tuple(scope, free_selectors(node.structure, self.form) if node.structure else ())
+                entries = self.source.bind(entries_of(node, self.form))
                 counted = scope[count] if count else str(usual)
-                self.ending = f"write_entries({path}, left, {entries}, {place}, {counted}, {usual}, room, {free})"
+                self.ending = f"write_entries({path}, left, {entries}, {place}, {counted}, {usual}, room)"
             case _:
                 raise TypeError(f"{node.attribute} does not end a body")

@@ -259,17 +259,18 @@ def _node(attribute: str, declared: _Declared, kind: Kind, form: Form) -> Node:
     entry_size = 0
     children: tuple[Node, ...] = ()
     if isinstance(kind, Array):
-        entry_size = kind.of.size if kind.of else layout(_known(structure), form).size
+        entry_size = kind.of.size if kind.of else layout(known(structure), form).size
         size = 0 if kind.last else kind.size * entry_size
     elif kind is None:
-        children = layout(_known(structure), form).nodes
+        children = layout(known(structure), form).nodes
         size = sum(child.size for child in children)
     else:
         size = _size(kind)
     return Node(attribute, declared.name, kind, size, declared.enum, structure, children, entry_size, declared.since)
 
 
-def _known(structure: type[Structure] | None) -> type[Structure]:
+def known(structure: type[Structure] | None) -> type[Structure]:
+    """The structure of a field that has no wire type of its own; TypeError if it has none."""
     if structure is None:
         raise TypeError("a field is neither of a wire type nor a structure")
     return structure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from callgate.sccp.fields import Array, Choice
+from callgate.sccp.fields import Choice
 from callgate.sccp.layout import Form, Node, layout
 from callgate.sccp.message import Structure
 
@@ -26,8 +26,6 @@ def _free(nodes: tuple[Node, ...], form: Form) -> tuple[str, ...]:
         if isinstance(node.kind, Choice):
             wanted.add(node.kind.selector)
             wanted |= set(case_selectors(node.kind, form))
-        if isinstance(node.kind, Array) and node.structure:
-            wanted |= set(free_selectors(node.structure, form))
     return tuple(sorted(wanted - inside))
 
 

@@ -22,9 +22,9 @@ class Source:
         self.names |= {name: getattr(ending, name) for name in dir(ending) if name.startswith(("read_", "write_"))}
         self.names |= {"Z": values.Z, "AsSent": AsSent, "FieldError": values.FieldError}
 
-    def bind(self, thing: Any, hint: str) -> str:
+    def bind(self, thing: Any) -> str:
         """A name for an object."""
-        name = f"{hint}_{len(self.names)}"
+        name = f"bound{len(self.names)}"
         self.names[name] = thing
         return name
 

@@ -142,16 +142,16 @@ class Entries:
         self.one = one
         self._read = read
         self._write = write
-        self._interned: dict[tuple[bytes, tuple[Any, ...]] | bytes, Any] = {}
+        self._interned: dict[bytes, Any] = {}
         self._arrays: dict[bytes, tuple[int, tuple[Any, ...]]] = {}
         """Whole arrays without junk: their count and entries by their bytes."""
         self._written: dict[int, tuple[Any, bytes]] = {}
         """The bytes of entries by identity; the entry is kept, so that its identity stays its own."""
 
-    def read(self, junk: Junk, path: str, chunk: bytes, count: int, free: tuple[Any, ...]) -> tuple[Any, ...]:
+    def read(self, junk: Junk, path: str, chunk: bytes, count: int) -> tuple[Any, ...]:
         """The first `count` entries; what stands behind them is junk."""
         known = self._arrays.get(chunk)
-        if known is not None and known[0] == count and not free:
+        if known is not None and known[0] == count:
             return known[1]
         before = len(junk)
         size = self.one.size
@@ -160,20 +160,19 @@ class Entries:
         entries = []
         for start in range(0, valid, size):
             raw = chunk[start : start + size]
-            key = (raw, free) if free else raw
-            entry = interned.get(key)
+            entry = interned.get(raw)
             if entry is None:
                 inside = len(junk)
-                entry = self._read(junk, f"{path}[{start // size}]", free, *self.one.unpack(raw))
+                entry = self._read(junk, f"{path}[{start // size}]", (), *self.one.unpack(raw))
                 if inside == len(junk):
                     if len(interned) >= _INTERNED:
                         interned.clear()
-                    interned[key] = entry
+                    interned[raw] = entry
             entries.append(entry)
         if chunk[valid:].strip(Z):
             junk.append((path, chunk[valid:]))
         found = tuple(entries)
-        if before == len(junk) and not free:
+        if before == len(junk):
             if len(self._arrays) >= _ARRAYS:
                 self._arrays.clear()
             self._arrays[chunk] = count, found
@@ -183,19 +182,19 @@ class Entries:
         """The structure at the start of the chunk."""
         return self._read(junk, path, free, *self.one.unpack_from(chunk))
 
-    def write(self, path: str, left: Left, entries: Sequence[Any], count: int, free: tuple[Any, ...]) -> bytes:
+    def write(self, path: str, left: Left, entries: Sequence[Any], count: int) -> bytes:
         """The bytes of as many entries as were counted, and behind them what the room held."""
         if len(entries) != count:
             raise FieldError(path, None, f"{len(entries)} entries, where the count says {count}")
         if left:
-            packed = [self.write_one(f"{path}[{n}]", left, entry, free) for n, entry in enumerate(entries)]
+            packed = [self.write_one(f"{path}[{n}]", left, entry, ()) for n, entry in enumerate(entries)]
             return b"".join([*packed, left.get(path, b"")])
         written = self._written
         packed = []
         for n, entry in enumerate(entries):
             known, chunk = written.get(id(entry), _NOTHING)
-            if known is not entry or free:
-                chunk = self.write_one(f"{path}[{n}]", left, entry, free)
+            if known is not entry:
+                chunk = self.write_one(f"{path}[{n}]", left, entry, ())
                 if len(written) >= _INTERNED:
                     written.clear()
                 written[id(entry)] = entry, chunk
@@ -215,7 +214,7 @@ class Numbers:
         self._code = code
         self._named = enum._value2member_map_.get if enum else None
 
-    def read(self, junk: Junk, path: str, chunk: bytes, count: int, _free: tuple[Any, ...]) -> tuple[Any, ...]:
+    def read(self, junk: Junk, path: str, chunk: bytes, count: int) -> tuple[Any, ...]:
         """The first `count` numbers; what stands behind them is junk."""
         valid = count * self.one.size
         found = unpack_from(f"<{count}{self._code}", chunk)
@@ -223,7 +222,7 @@ class Numbers:
             junk.append((path, chunk[valid:]))
         return tuple(map(self._named, found, found)) if self._named else found
 
-    def write(self, path: str, left: Left, entries: Sequence[int], count: int, _free: tuple[Any, ...]) -> bytes:
+    def write(self, path: str, left: Left, entries: Sequence[int], count: int) -> bytes:
         """The bytes of as many numbers as were counted, and behind them what the room held."""
         if len(entries) != count:
             raise FieldError(path, None, f"{len(entries)} entries, where the count says {count}")

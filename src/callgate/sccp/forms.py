@@ -1,6 +1,6 @@
 """Which form a body has: what senders write differently, told by length first and version second.
 
-The order of the questions reads all of 1,586 frames captured from five implementations.
+The order of the questions is that of the rules which read 1,586 frames of five implementations.
 """
 
 from __future__ import annotations

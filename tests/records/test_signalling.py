@@ -132,6 +132,12 @@ def test_bytes_the_capture_lacks_are_counted_and_decoding_goes_on() -> None:
     assert account.undecoded == {"bytes missing from SCCP streams": 9, "bytes of SCCP streams skipped": 3}
 
 
+def test_a_beginning_cut_off_by_a_gap_is_counted() -> None:
+    account = Account()
+    assert len(messages(Connection().server(ACK[:5]).lost(7).server(ACK).phone(ASK).close().records, account)) == 2
+    assert account.undecoded == {"bytes missing from SCCP streams": 7, "bytes of SCCP streams skipped": 5}
+
+
 def test_a_stream_whose_beginning_is_missing_is_read_from_its_first_message_on() -> None:
     account = Account()
     talk = Connection(handshake=False).server(ACK[7:] + ACK + ACK).close()

@@ -141,6 +141,8 @@ class _Reading:
             if direction.protocol is None:
                 self._decide(direction, event.flow, at_end=True)
             if direction.decoder is not None:
+                direction.decoder.feed(direction.beginning)  # too little for a message, but not to be forgotten
+                direction.beginning = b""
                 direction.decoder.gap()
                 direction.lost = True
                 if direction.connection.session is not None:

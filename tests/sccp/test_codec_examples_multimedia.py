@@ -170,6 +170,12 @@ def test_a_mistake_in_a_union_in_a_union_is_named() -> None:
         "4294967296 does not fit in 32 bits"
     )
     with pytest.raises(FieldError) as raised:
+        encode(receiving(MediaAudioIncomingParameters(1 << 32, MediaQualifierIncoming(0, PARAMETERS))))
+    assert str(raised.value) == (
+        "SCCP OpenMultiMediaReceiveChannelMessage capability.milliSecondPacketSize (body offset 32): "
+        "4294967296 does not fit in 32 bits"
+    )
+    with pytest.raises(FieldError) as raised:
         encode(receiving(ChannelVideoParameters(384, 3, FORMATS, 5, H261VideoCapability(30, 31))))
     assert str(raised.value) == (
         "SCCP OpenMultiMediaReceiveChannelMessage capability.pictureFormat (body offset 32): "

@@ -21,7 +21,7 @@ from callgate.sccp.ending import (
 )
 from callgate.sccp.generate import structure_code
 from callgate.sccp.messages.templates import ButtonDefinition
-from callgate.sccp.values import FieldError, Junk
+from callgate.sccp.values import Entries, FieldError, Junk
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,10 @@ def test_a_free_string_is_no_longer_than_the_senders_buffer() -> None:
         assert str(raised.value) == f"SCCP here: 9 bytes do not fit in {size}"
 
 
-BUTTONS = structure_code(ButtonDefinition, ())
+def buttons() -> Entries:
+    return structure_code(ButtonDefinition, ())
+
+
 PAIRS = tuple(ButtonDefinition(number, 9) for number in range(1, 6))
 BYTES = b"".join(bytes([number, 9]) for number in range(1, 6))
 
@@ -174,18 +177,18 @@ def test_an_array_has_as_much_room_as_the_body_left(
 ) -> None:
     found: Junk = []
     expected: tuple[Any, ...] = PAIRS[:entries]
-    assert read_entries(found, "here", rest, BUTTONS, count, 3) == (expected, used, room)
+    assert read_entries(found, "here", rest, buttons(), count, 3) == (expected, used, room)
     assert found == ([] if junk is None else [("here", junk)])
-    assert write_entries("here", dict(found), BUTTONS, expected, count, 3, room) == rest[:used]
+    assert write_entries("here", dict(found), buttons(), expected, count, 3, room) == rest[:used]
 
 
 def test_an_array_holds_as_many_entries_as_counted() -> None:
     for entries, count, says in ((2, 3, 3), (3, 2, 2), (4, 5, 5), (5, 9, None)):
         if says is None:
-            assert write_entries("here", {}, BUTTONS, PAIRS[:entries], count, 3, None) == BYTES
+            assert write_entries("here", {}, buttons(), PAIRS[:entries], count, 3, None) == BYTES
             continue
         with pytest.raises(FieldError) as raised:
-            write_entries("here", {}, BUTTONS, PAIRS[:entries], count, 5, None)
+            write_entries("here", {}, buttons(), PAIRS[:entries], count, 5, None)
         assert str(raised.value) == f"SCCP here: {entries} entries, where the count says {says}"
 
 

@@ -86,6 +86,12 @@ def test_a_union_asks_for_the_selectors_of_all_its_members() -> None:
         union: Annotated[Chosen | bytes | None, Choice("x", 44, (Case("c", Chosen, only(2)),))] = None
 
     assert free_selectors(Holder, NARROW) == ("compression_type", "kind", "x")
+
+    class Two(Structure, frozen=True):
+        by_x: Annotated[int | bytes | None, Choice("x", 4, (Case("n", int, only(1)),))] = None
+        chosen: Chosen | None = None
+
+    assert free_selectors(Two, NARROW) == ("compression_type", "kind", "x")
     assert [case.own for case in union_of(both, NARROW)._of_value.values()] == [(0, 1), (0,)]
 
 

@@ -104,3 +104,10 @@ def test_a_header_alone_is_a_message_a_beginning_or_an_error(length: int, versio
         assert not 4 <= length <= MAXIMUM_LENGTH
     else:
         assert len(messages_) == (length == 4)
+
+
+@pytest.mark.parametrize("body", [bytes(17), bytes(17) + b"\1", bytes(18), b"\1" * 19], ids=len)
+def test_a_body_that_stops_within_a_word_is_rebuilt(body: bytes) -> None:
+    """RegisterAck has single bytes behind byte 16: such a body is not rounded up to 4."""
+    frame = HEADER.pack(4 + len(body), 0, 0x81) + body
+    assert encode(decode(frame)) == frame

@@ -13,7 +13,7 @@ help:
 	@echo "make audit   audit this machine (or HOSTS=...) and write report.xml"
 	@echo "make test    run every test; installs the system packages they need where it may"
 	@echo "make lint    ruff, mypy, the layer rule"
-	@echo "make mutation  which changes of the SCCP codec no test notices (ten minutes on two cores)"
+	@echo "make mutation  which changes of the SCCP codec no test notices (half an hour on two cores)"
 	@echo "make clean   remove the virtual environment and caches"
 
 $(VENV)/.installed: pyproject.toml constraints.txt

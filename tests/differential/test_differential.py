@@ -28,6 +28,7 @@ from tests.differential.ruleset_strategies import (
 )
 
 from callgate.evidence.policy import policy_of
+from callgate.firewall.policy import Traced
 from callgate.firewall.trace import read_packet
 
 pytestmark = pytest.mark.lab
@@ -93,11 +94,14 @@ def compare(host: KernelHost, rulesets: st.SearchStrategy[Ruleset], usual: int) 
             loaded = ruleset
             tally.rulesets["loaded"] += 1
         policy = policy_of(dumps)
+        traces = [policy.trace(read_packet(probe.describe())) for probe in probes]
         observed = host.observer.verdicts(probes)
-        for probe, seen in zip(probes, observed, strict=True):
-            traced = policy.trace(read_packet(probe.describe()))
+        if not all(map(agree, traces, observed, probes)):
+            # An answer can be lost on a busy machine. What the rules do, they do to the same batch again.
+            observed = host.observer.verdicts(probes)
+        for probe, seen, traced in zip(probes, observed, traces, strict=True):
             tally.packets[traced.verdict] += 1
-            if traced.verdict != "unknown" and not same(traced.verdict, seen, probe, traced.rules):
+            if not agree(traced, seen, probe):
                 rules = "\n".join(f"  {rule}" for rule in traced.rules) or "  none"
                 pytest.fail(
                     f"{probe.describe()}\nthe kernel: {seen}; the engine: {traced.verdict}, by\n{rules}\n{ruleset}",
@@ -106,6 +110,11 @@ def compare(host: KernelHost, rulesets: st.SearchStrategy[Ruleset], usual: int) 
 
     the_engine_says_what_the_kernel_does()
     return tally
+
+
+def agree(traced: Traced, seen: Observed, probe: Probe) -> bool:
+    """Whether the engine says what was observed, or that it does not know."""
+    return traced.verdict == "unknown" or same(traced.verdict, seen, probe, traced.rules)
 
 
 def complete(dump: str) -> bool:

@@ -12,12 +12,16 @@ from callgate.sccp import AsSent, Decoder, Message, Negotiation, UnknownMessage,
 from callgate.sccp.codec import class_of, reading, readings
 from callgate.sccp.framing import HEADER, frame
 from callgate.sccp.messages.calls import CallInfoV2Message
-from callgate.sccp.messages.devices import ConfigStatV2ResMessage, DynamicStationIdentifier
+from callgate.sccp.messages.devices import (
+    ConfigStatV2FixedResMessage,
+    ConfigStatV2ResMessage,
+    DynamicStationIdentifier,
+)
 from callgate.sccp.messages.keys import EnblocCallMessage, KeypadButtonMessage
 from callgate.sccp.messages.lines import SpeedDialStatV2FixedResMessage, SpeedDialStatV2ResMessage
 from callgate.sccp.messages.media import OpenReceiveChannelAckMessage, OpenReceiveChannelMessage
 from callgate.sccp.messages.registration import KeepAliveReqMessage
-from callgate.sccp.messages.structures import CodecParameters
+from callgate.sccp.messages.structures import CodecParameters, StationIdentifier
 
 PARAMETERS = CodecParameters(codec_mode=7, dynamic_payload=0, codec_param1=0, codec_param2=0)
 PHONE = IPv4Address("192.0.2.7")
@@ -217,6 +221,22 @@ LED: dict[str, tuple[ConfigStatV2ResMessage, bytes]] = {
 @pytest.mark.parametrize(("message", "body"), LED.values(), ids=LED)
 def test_a_string_that_begins_the_body_moves_what_follows(message: ConfigStatV2ResMessage, body: bytes) -> None:
     assert_carries(frame(0x142, body), message)
+
+
+def test_the_layout_with_strings_of_fixed_size_is_told_by_its_length() -> None:
+    message = ConfigStatV2FixedResMessage(
+        sid=StationIdentifier(b"SEP001122334455", 1, 2),
+        user_name=b"ann",
+        server_name=b"x" * 121,
+        number_of_lines=3,
+        number_of_speed_dials=4,
+    )
+    start = text(b"SEP001122334455", 16) + words(1, 2) + text(b"ann", 121) + b"x" * 121
+    assert_carries(frame(0x142, start + b"\0\0" + words(3, 4)), message)
+    found = decode(frame(0x142, start + b"yz" + words(3, 4)))
+    assert isinstance(found, ConfigStatV2FixedResMessage)
+    assert (found.server_name, found.as_sent) == (b"x" * 121, AsSent(junk=(("serverName", b"yz"),)))
+    assert encode(found) == frame(0x142, start + b"yz" + words(3, 4))
 
 
 def test_readings_of_headers_are_remembered_and_never_more_than_4096() -> None:

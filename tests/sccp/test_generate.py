@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from ipaddress import IPv4Address
 from typing import Annotated, Any
 
@@ -30,7 +31,7 @@ from callgate.sccp.fields import (
 )
 from callgate.sccp.forms import layout_of
 from callgate.sccp.framing import HEADER, frame
-from callgate.sccp.generate import entries_of, structure_code, union_of
+from callgate.sccp.generate import Reader, Writer, entries_of, structure_code, union_of
 from callgate.sccp.layout import layout
 from callgate.sccp.message import Message, Structure
 from callgate.sccp.messages.devices import ConfigStatV2ResMessage
@@ -205,6 +206,20 @@ def test_a_kind_that_cannot_stand_in_its_place_is_refused() -> None:
     with pytest.raises(TypeError) as raised:
         entries_of(node, ())
     assert str(raised.value) == "kp_button is no array"
+
+
+def test_a_field_that_ends_no_body_or_no_message_is_refused() -> None:
+    node = layout(KeypadButtonMessage).nodes[0]
+    with pytest.raises(TypeError) as raised:
+        Reader((), "", 1)._last(node, "'here'", {})
+    assert str(raised.value) == "kp_button does not end a body"
+    with pytest.raises(TypeError) as raised:
+        Writer((), "", 1)._last(node, "m.here", "'here'", {})
+    assert str(raised.value) == "kp_button does not end a body"
+    odd = dataclasses.replace(node, kind="no kind")  # type: ignore[arg-type]
+    with pytest.raises(TypeError) as raised:
+        Writer((), "", 1).fields("m", (odd,), (), {})
+    assert str(raised.value) == "kp_button has no kind that can be written in its place"
 
 
 def test_octets_without_room_need_no_look_at_it() -> None:

@@ -8,9 +8,10 @@ or any other exception, is an error.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from testinfra.host import Host
@@ -28,6 +29,9 @@ from callgate.errors import FileMistakes, NotDetermined, UsageMistake
 from callgate.evidence.backends import host_uri, register_backends
 from callgate.evidence.evidence import Evidence
 from callgate.report.outcome import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from callgate.audit.trials import Trials
 
 control = pytest.mark.control
 """Ties a check to the control of that id in the baseline: `@control("EXP-01")`."""
@@ -243,6 +247,18 @@ def policy(target: Target) -> HostPolicy:
 def answers(target: Target, pytestconfig: pytest.Config) -> Answers:
     """What the probes of this host's services got, from every vantage."""
     return audit_session(pytestconfig).answers(target)
+
+
+@pytest.fixture(scope="module")
+def trials(target: Target, pytestconfig: pytest.Config) -> Trials:
+    """What the site's test phones get of this host, from every vantage."""
+    return audit_session(pytestconfig).trials(target)
+
+
+@pytest.fixture(scope="session")
+def audit_started(pytestconfig: pytest.Config) -> datetime:
+    """When the audit began, UTC."""
+    return audit_session(pytestconfig).started
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ from callgate.report.outcome import Verdict
 from .conftest import BUNDLES, CHECKS, QUIET_HOST, SERVING_HOST, bundle, judged, target_of
 
 SITE = Site.model_validate({"trusted": ["192.168.1.0/24"], "tls_only": True, "expected": ["sip-tls"]})
-FROM_EVIDENCE = sorted(id_ for id_ in CHECKS if not id_.startswith("ANS-"))
+FROM_EVIDENCE = sorted(id_ for id_ in CHECKS if not id_.startswith(("ANS-", "SVC-")))
 STRICT = ("EXP-04", "EXP-05")
 HOST_OF = {id_: SERVING_HOST if id_.startswith("EXP-") else QUIET_HOST for id_ in FROM_EVIDENCE}
 """A host on which the control passes, and has something to judge."""

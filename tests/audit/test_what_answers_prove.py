@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.audit.answers import Answers, Measurement, Side
+from callgate.audit.answers import Answers, Measurement
+from callgate.audit.auditor import Side
 from callgate.audit.phones import must_answer, not_answered
 from callgate.audit.target import Target
 from callgate.baseline.service import CATALOGUE

@@ -45,8 +45,14 @@ phones:
   - {name: SEP1, application: sip, address: 192.168.1.7}
   - {name: 1001}
   - {name: link, address: "fd00:1::7"}
+test_phones:
+  - {name: desk, device: SEP001122334455, version: 11, number: 1001, dials: 600, unknown: SEPCA11DEADBEEF, hosts: "pbx*"}
+  - {name: door, application: sip, transport: tls, user: door, password_env: DOOR, domain: pbx.example, certificate: c, key: k}
+  - {name: hall, application: sip, user: 4711, password_file: hall.secret}
+tls_ca: ca.pem
 hosts:
   "pbx*":
+    tls_name: pbx.example
     addresses: [192.168.1.2, "fd00:1::2", "fe80::1%eth0"]
     expected: [own]
     listeners: [{port: 443/tcp}]
@@ -104,6 +110,7 @@ def test_the_full_site_uses_every_key_there_is(write: Write) -> None:
     data = read_source(write(SITE)).data
     parts = {
         "Phone": data["phones"],
+        "TrialPhone": data["test_phones"],
         "Vantage": data["vantages"],
         "Waiver": data["waivers"],
         "AccountedListener": data["listeners"],

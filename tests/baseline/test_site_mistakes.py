@@ -121,7 +121,7 @@ MISTAKES = [
         "services: {sccp: {zzz: 1}}",
         "services.sccp.zzz: unknown key; known: application, judged, port, title, tls, transport",
     ),
-    ("hosts: {x: {zzz: 1}}", "hosts.x.zzz: unknown key; known: addresses, behind, expected, listeners"),
+    ("hosts: {x: {zzz: 1}}", "hosts.x.zzz: unknown key; known: addresses, behind, expected, listeners, tls_name"),
 ]
 
 

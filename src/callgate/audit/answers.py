@@ -6,16 +6,13 @@ same service answered somebody else in the same audit, or where nothing of the k
 
 from __future__ import annotations
 
-import socket
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from ipaddress import ip_address
-from typing import Literal
 
 import testinfra
 
+from callgate.audit.auditor import AUDITOR, Side, auditors_side, reached_from_here
 from callgate.audit.target import Target
 from callgate.baseline.service import Service
 from callgate.endpoint.answer import Answer, Finding, exchange_for, judge
@@ -27,8 +24,6 @@ from callgate.evidence.deadline import each_within
 from callgate.evidence.listener import Address
 from callgate.evidence.logins import SharedLogins
 
-Side = Literal["trusted", "stranger"]
-AUDITOR = "the auditor's machine"
 VANTAGE_SECONDS = 120
 """How long a vantage may take for all its probes of a host; they take 12 s at most where none is answered."""
 VANTAGES_AT_ONCE = 8
@@ -192,10 +187,10 @@ def measure(target: Target, logins: SharedLogins) -> Answers:
             failures[vantage.name] = misplaced
         else:
             measurements += seen
-    if here := _from_here(target):
+    if here := reached_from_here(target):
         own = _exchanges(target, here)
         observations = run_here([one for _, one in own])
-        side = _auditors_side(target, observations)
+        side = auditors_side(target, [one.source for one in observations if one.source is not None])
         sides.append((AUDITOR, side))
         measurements += _measured(AUDITOR, side, own, observations)
     return Answers(target, measurements, sides, failures)
@@ -247,27 +242,3 @@ def _misplaced(target: Target, side: Side, seen: Sequence[Measurement]) -> str |
             actual = "in a trusted network" if trusted else "in no trusted network"
             return f"is said to be {side}, but sends from {one.source}, which is {actual}"
     return None
-
-
-def _from_here(target: Target) -> tuple[Address, ...]:
-    """The addresses this machine reaches the host by; none where it is not reached over the network."""
-    if target.plan.site.auditor == "none":
-        return ()
-    if target.host.backend.NAME not in ("ssh", "safe-ssh", "paramiko"):
-        return ()
-    try:
-        found = socket.getaddrinfo(target.name, None, type=socket.SOCK_STREAM)
-    except OSError:  # an alias of ssh_config
-        return ()
-    return tuple(dict.fromkeys(ip_address(str(entry[4][0]).partition("%")[0]) for entry in found))
-
-
-def _auditors_side(target: Target, observations: Sequence[Observation]) -> Side:
-    site = target.plan.site
-    if site.auditor in ("trusted", "stranger"):
-        return "trusted" if site.auditor == "trusted" else "stranger"
-    count: dict[bool, int] = defaultdict(int)
-    for observation in observations:
-        if observation.source is not None:
-            count[site.trusts(observation.source) or observation.source.is_loopback] += 1
-    return "stranger" if count[False] else "trusted"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from testinfra.host import Host
 
@@ -18,6 +19,9 @@ from callgate.evidence.backends import host_key
 from callgate.evidence.collector import Progress, collect_all
 from callgate.evidence.logins import SharedLogins
 from callgate.report.outcome import AuditReport, HostSummary, Outcome, Verdict
+
+if TYPE_CHECKING:
+    from callgate.audit.trials import Trials
 
 
 class AuditSession:
@@ -33,6 +37,7 @@ class AuditSession:
         self._progress = progress
         self._targets: dict[str, Target] = {}
         self._answers: dict[str, Answers] = {}
+        self._trials: dict[str, Trials] = {}
 
     def prepare(self, hosts: Iterable[Host]) -> None:
         """Collect every host that was not collected yet, all at once.
@@ -67,6 +72,16 @@ class AuditSession:
         if target.uri not in self._answers:
             self._answers[target.uri] = measure(target, self.logins)
         return self._answers[target.uri]
+
+    def trials(self, target: Target) -> Trials:
+        """What the site's test phones get of this host; nothing is sent before a check asks."""
+        # Imported here: pytest loads this in every project of its environment, and most call nobody.
+        from callgate.audit.places import places_of
+        from callgate.audit.trials import Trials
+
+        if target.uri not in self._trials:
+            self._trials[target.uri] = Trials(target, places_of(target, self.logins) if target.live else ())
+        return self._trials[target.uri]
 
     def add(self, outcome: Outcome) -> None:
         """Take down the outcome of a case. Checks of one name for one control are numbered, so that each counts."""

@@ -26,6 +26,7 @@ from callgate.baseline.service import CATALOGUE, SERVICE_NAME, Ports, Protocol, 
 from callgate.baseline.shape import check, in_line_order, names_under, nearest, sound_entries, suggestion, validate
 from callgate.baseline.source import Location, Source, read_source
 from callgate.baseline.text import Line, Switch
+from callgate.baseline.trial_phone import TrialPhone
 from callgate.baseline.waiver import Waiver
 from callgate.errors import FileMistakes, Mistake
 from callgate.evidence.interfaces import Network
@@ -129,6 +130,8 @@ class HostEntry(_Strict):
     listeners: tuple[AccountedListener, ...] = ()
     behind: tuple[TrustedNetwork, ...] = ()
     """Networks behind this host in which call managers stand."""
+    tls_name: Line | None = None
+    """The name its certificate must have; without it, the name or address it is reached by."""
 
 
 class Site(_Strict):
@@ -154,6 +157,11 @@ class Site(_Strict):
     """On which side the auditor's own machine stands (`none`: it does not probe); without it, its address tells."""
     phones: tuple[Phone, ...] = ()
     """Phones that must keep their service."""
+    test_phones: tuple[TrialPhone, ...] = ()
+    """Phones the audit may use: it registers, calls and leaves as them."""
+    tls_ca: Line | None = None
+    """The certificates of those who may sign a server's (PEM), beside the site file if the path is relative; without
+    it, the system's."""
     hosts: dict[Line, HostEntry] = Field(default_factory=dict)
     """What differs for single hosts, by a pattern over names and URIs, like `pbx1` or `ssh://*@lab-*`."""
     waivers: tuple[Waiver, ...] = ()
@@ -253,6 +261,7 @@ def _contradictions(source: Source) -> Iterator[Mistake]:
     for index, vantage in sound_entries(source, "vantages", Vantage):
         if first.setdefault(vantage.name, index) != index:
             yield source.mistake(("vantages", index, "name"), f"{vantage.name!r} names two vantages")
+    yield from _shared(source)
 
 
 def _incomplete(source: Source, name: str, change: ServiceChange) -> Iterator[Mistake]:
@@ -291,3 +300,16 @@ def _locked_out(source: Source) -> Iterator[Mistake]:
         if address is not None and not any(address in network for network in networks):
             text = f"{phone.name} stands in no trusted network ({address}): it would be locked out"
             yield source.mistake(("phones", index, "address"), text)
+
+
+def _shared(source: Source) -> Iterator[Mistake]:
+    """Test phones of one name, and two that would throw each other out."""
+    seen: list[TrialPhone] = []
+    for index, phone in sound_entries(source, "test_phones", TrialPhone):
+        place = ("test_phones", index, "name")
+        for other in seen:
+            if phone.name == other.name:
+                yield source.mistake(place, f"{phone.name!r} names two test phones")
+            elif phone.device is not None and (phone.device, phone.hosts) == (other.device, other.hosts):
+                yield source.mistake(place, f"{phone.name!r} is the same device as {other.name!r}")
+        seen.append(phone)

@@ -17,6 +17,7 @@ from callgate.audit.trials import Trials
 from callgate.plugin import NotDetermined, control
 
 Attest = Callable[[str], None]
+TOLD = 4
 
 
 @control("SVC-01")
@@ -95,8 +96,15 @@ def _need(trials: Trials, subject: object, without: str) -> None:
 
 def _settle(judged: Judgement, attest: Attest) -> None:
     attest("\n".join(judged.seen))
-    assert not judged.failed, "; ".join(dict.fromkeys(judged.failed))
+    assert not judged.failed, _told(judged.failed)
     if judged.doubtful:
-        raise NotDetermined("; ".join(dict.fromkeys(judged.doubtful)))
+        raise NotDetermined(_told(judged.doubtful))
     if not judged.seen:
         raise NotDetermined("no attempt was made")
+
+
+def _told(reasons: list[str]) -> str:
+    """The first reasons, a line each; the evidence has every attempt."""
+    different = list(dict.fromkeys(reasons))
+    more = [f"and {len(different) - TOLD} more"] if len(different) > TOLD else []
+    return "\n".join(different[:TOLD] + more)

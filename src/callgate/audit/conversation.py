@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,14 +23,18 @@ from callgate.baseline.service import Service
 from callgate.baseline.trial_phone import TrialPhone
 from callgate.endpoint import sccp_phone, sip_phone
 from callgate.endpoint.attempt import Attempt, AttemptFailed, Ending
-from callgate.endpoint.network import Network
+from callgate.endpoint.network import Network, TransportAddress
 from callgate.endpoint.sip_phone import Refusal, SipTransport
 from callgate.evidence.listener import Address
 
 TRIAL_SECONDS: Final = 60.0
 """What one attempt may take, its cleaning up included; the phones' own limits are lower."""
-TALK_SECONDS: Final = 2.0
-"""How long a test call stands: 100 packets each way."""
+CONNECT_SECONDS: Final = 4.0
+"""Linux needs 3.1 s to find that a neighbour does not answer: less looks like a filter."""
+TALK_SECONDS: Final = 1.0
+"""How long a test call stands: 50 packets each way."""
+_AS_STRANGER: Final = sip_phone.Patience(answer=4.0)
+"""A request is sent four times in that (RFC 3261 section 17.1.2.1)."""
 RING_SECONDS: Final = 20.0
 _NOBODY: Final = "callgate-nobody-"
 
@@ -59,14 +64,57 @@ async def register(target: Target, phone: TrialPhone, service: Service, network:
 
 
 async def register_as_stranger(
-    target: Target, phone: TrialPhone, service: Service, network: Network, address: Address
-) -> Attempt:
-    """Try to register; a SIP phone keeps its password to itself, as any answer is one too many."""
-    server, tls = server_at(service, address), tls_of(target, phone)
-    if phone.application == "sccp":
-        return await _bounded(sccp_phone.register_once(network, server, identity_of(phone), tls=tls))
-    account = account_without(phone, str(phone.user), None)
-    return await _bounded(sip_phone.register_once(network, server, account, transport=SipTransport(phone.way), tls=tls))
+    target: Target, phone: TrialPhone, service: Service, network: Network, addresses: Sequence[Address]
+) -> list[Attempt]:
+    """Try to register at each address. A SIP phone keeps its password to itself, as any answer is one too many.
+
+    An SCCP phone knocks at all of them at once, and registers at those that open one after another: it must not be
+    there twice.
+    """
+    tls = tls_of(target, phone)
+    if phone.application == "sip":
+        account, transport = account_without(phone, str(phone.user), None), SipTransport(phone.way)
+        return await asyncio.gather(
+            *(
+                _bounded(
+                    sip_phone.register_once(
+                        network,
+                        server_at(service, address),
+                        account,
+                        transport=transport,
+                        tls=tls,
+                        patience=_AS_STRANGER,
+                    )
+                )
+                for address in addresses
+            )
+        )
+    knocks = await asyncio.gather(*(_knock(network, server_at(service, address)) for address in addresses))
+    return [
+        failed
+        or await _bounded(sccp_phone.register_once(network, server_at(service, address), identity_of(phone), tls=tls))
+        for address, failed in zip(addresses, knocks, strict=True)
+    ]
+
+
+async def _knock(network: Network, server: TransportAddress) -> Attempt | None:
+    """Connect and part; None when it opens, else why not."""
+    source = None
+    try:
+        with suppress(AttemptFailed):
+            source = await _source(network, server)
+        stream = await network.connect(server, within=CONNECT_SECONDS)
+    except AttemptFailed as failed:
+        return Attempt(ending=failed.ending, text=failed.text, source=source)
+    await stream.close()
+    return None
+
+
+async def _source(network: Network, server: TransportAddress) -> TransportAddress:
+    """The address that packets to the server leave by: a connection that fails does not tell."""
+    sock = await network.datagrams(toward=server)
+    await sock.close()
+    return sock.local
 
 
 async def register_unknown(

@@ -116,12 +116,16 @@ class Trials:
         """Each phone tries from each stranger's place, at every address; a SIP phone without its password."""
 
         async def try_in(network: Network, place: Place) -> list[Trial]:
-            found = []
-            for phone, service in self.phones:
-                for address in place.addresses:
-                    attempt = await conversation.register_as_stranger(self.target, phone, service, network, address)
-                    found.append(_trial(phone, service, place, address, attempt))
-            return found
+            """Phones side by side: most of what they meet is silence."""
+            each = (
+                conversation.register_as_stranger(self.target, *one, network, place.addresses) for one in self.phones
+            )
+            got = await asyncio.gather(*each)
+            return [
+                _trial(phone, service, place, address, attempt)
+                for (phone, service), attempts in zip(self.phones, got, strict=True)
+                for address, attempt in zip(place.addresses, attempts, strict=True)
+            ]
 
         return self._rightly_placed(self.at_each("stranger", try_in))
 

@@ -18,8 +18,8 @@ def tell(verbose: bool) -> int:
     """Tell it; 0 when each step ended as it should, else 3."""
     with Lab() as lab:
         started = start_servers(lab.pbx)
-        plan = make_plan("voip-core", write_site(lab))
-        _say(f"A PBX with {' and '.join(started)}, a phone network on eth0, the rest of the world on eth1.")
+        plan = make_plan("voip-core", write_site(lab, started))
+        _say(f"A PBX with {' and '.join(started.running)}, a phone network on eth0, the rest of the world on eth1.")
         _say("1. No firewall. Who gets in?")
         exposed = _audit(plan, lab, verbose)
         _say("2. The usual remedy, which takes 5060/udp for Skinny's port:")

@@ -62,8 +62,8 @@ def up(firewall: Literal["none", "usual", "right"], minutes: int) -> int:
     with Lab() as built:
         started = start_servers(built.pbx)
         apply_firewall(built.pbx, firewall)
-        site = write_site(built)
-        click.echo(f"the PBX runs {' and '.join(started)}; firewall: {firewall}")
+        site = write_site(built, started)
+        click.echo(f"the PBX runs {' and '.join(started.running)}; firewall: {firewall}")
         click.echo(f"  callgate audit {built.pbx.uri} --site {site}")
         if sshd_unavailable() is None:
             sshd = start_sshd(built.pbx)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from callgate.lab.availability import find_tool
+from callgate.lab.call_manager import start_call_manager
 from callgate.lab.host import LabHost
 from callgate.lab.kamailio import start_kamailio
-from callgate.lab.rulesets import RIGHT_REMEDY_NFT, USUAL_REMEDY
-from callgate.lab.sccp import start_sccp
+from callgate.lab.rulesets import RIGHT_REMEDY_NFT, RTP_PORTS, USUAL_REMEDY
 from callgate.lab.topology import Lab
 
 SITE = """\
@@ -21,23 +24,49 @@ vantages:
   - {{name: phone network, host: "{trusted}", side: trusted}}
   - {{name: internet, host: "{stranger}", side: stranger}}
 """
+DEVICES: Final = {"SEPCA11CA7E0001": "1001"}
+ECHO: Final = "600"
+SCCP_PHONE: Final = """\
+  - {name: desk phone, device: SEPCA11CA7E0001, number: 1001, dials: 600, unknown: SEPCA11CA7EFFFF}
+"""
+SIP_USERS: Final = ("4711", "4712")
+SIP_PHONES: Final = """\
+  - {name: soft phone, application: sip, user: 4711, password_file: 4711.password, number: 4711, dials: 4712}
+  - {name: door phone, application: sip, transport: tcp, user: 4712, password_file: 4712.password, number: 4712}
+"""
 
 
-def write_site(lab: Lab) -> Path:
-    """Write the lab's site file into its directory."""
+@dataclass(frozen=True, slots=True)
+class CallControl:
+    """The servers that run on the lab's PBX."""
+
+    running: tuple[str, ...]
+    """In words."""
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of the SIP users."""
+
+
+def write_site(lab: Lab, phones: CallControl | None = None) -> Path:
+    """Write the lab's site file into its directory; with `phones`, those that the servers know, and their passwords."""
     path = lab.directory / "site.yaml"
-    path.write_text(SITE.format(trusted=lab.trusted.uri, stranger=lab.stranger.uri), encoding="utf-8")
+    text = SITE.format(trusted=lab.trusted.uri, stranger=lab.stranger.uri)
+    if phones is not None:
+        text += "test_phones:\n" + SCCP_PHONE + (SIP_PHONES if phones.passwords else "")
+        for user, password in phones.passwords.items():
+            (lab.directory / f"{user}.password").write_text(password, encoding="ascii")
+    path.write_text(text, encoding="utf-8")
     return path
 
 
-def start_servers(pbx: LabHost) -> tuple[str, ...]:
-    """Start an SCCP responder and, where it is installed, Kamailio; returns what runs, in words."""
-    start_sccp(pbx)
-    started = ["an SCCP responder on 2000/tcp"]
+def start_servers(pbx: LabHost) -> CallControl:
+    """Start the call manager and, where it is installed, Kamailio."""
+    start_call_manager(pbx, devices=DEVICES, echo=ECHO, options=())
+    running, passwords = ["a call manager on 2000/tcp"], {}
     if find_tool("kamailio"):
-        start_kamailio(pbx)
-        started.append("Kamailio on 5060/udp and 5060/tcp")
-    return tuple(started)
+        passwords = {user: secrets.token_hex(12) for user in SIP_USERS}
+        start_kamailio(pbx, users=passwords, calls=True)
+        running.append("Kamailio on 5060/udp and 5060/tcp")
+    return CallControl(tuple(running), passwords)
 
 
 def apply_firewall(pbx: LabHost, kind: Literal["none", "usual", "right"]) -> None:

@@ -10,6 +10,9 @@ USUAL_REMEDY: Final = (
 )
 """The usual answer to "SCCP and SIP are exposed", as commands: SCCP, SIP over TCP and all of IPv6 stay open."""
 
+RTP_PORTS: Final = "16384-32767"
+"""Where the lab's call manager takes audio: Unified CM's range."""
+
 RIGHT_REMEDY_NFT: Final = """\
 #!/usr/sbin/nft -f
 table inet lab
@@ -30,7 +33,7 @@ table inet lab {
 
   chain trusted {
     tcp dport { 22, 2000, 2443, 5060, 5061 } accept
-    udp dport 5060 accept
+    udp dport { 5060, 16384-32767 } accept
   }
 }
 """

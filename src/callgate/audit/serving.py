@@ -20,7 +20,10 @@ from callgate.evidence.interfaces import Network
 
 @dataclass(slots=True)
 class Judgement:
-    """What a control found. It passes when nothing failed and nothing is in doubt, and something was seen."""
+    """What a control found. It passes when nothing failed and nothing is in doubt, and something was seen.
+
+    Places that could not be used come first among the doubts: the others follow from them.
+    """
 
     failed: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
@@ -42,7 +45,7 @@ def registering(trials: Trials, *, every_network: bool) -> Judgement:
         result.doubtful += [f"{phone.name}: no vantage registers from {network}" for network in missing]
         if not mine and not trials.doubts("trusted"):
             result.doubtful.append(f"{phone.name}: no address of the host is of a family that phones are in")
-    result.doubtful += trials.doubts("trusted")
+    result.doubtful[:0] = trials.doubts("trusted")
     return result
 
 
@@ -52,7 +55,7 @@ def calling(trials: Trials) -> Judgement:
     result.failed = [f"the call does not complete: {one}" for one in trials.calls if _failed(one)]
     result.doubtful = [str(one) for one in trials.calls if one.learnt_nothing]
     result.doubtful += _unregistered(trials, [phone for phone, _ in trials.phones if phone.dials is not None])
-    result.doubtful += trials.doubts("trusted")
+    result.doubtful[:0] = trials.doubts("trusted")
     return result
 
 
@@ -71,7 +74,7 @@ def strangers_turned_away(trials: Trials) -> Judgement:
                 why = str(outside[0]) if outside else "no stranger's vantage tried"
                 result.doubtful.append(f"{phone.name}: nothing is learnt over IPv{family}: {why}")
     result.doubtful += _unregistered(trials, [phone for phone, _ in trials.phones])
-    result.doubtful += trials.doubts("stranger") + trials.doubts("trusted")
+    result.doubtful[:0] = trials.doubts("stranger") + trials.doubts("trusted")
     return result
 
 
@@ -85,7 +88,8 @@ def unknown_refused(trials: Trials) -> Judgement:
         f"not refused in words: {one}" for one in tried if not one.done and one.attempt.ending not in refused
     ]
     named = [phone for phone, _ in trials.phones if phone.application == "sccp" and phone.unknown is not None]
-    result.doubtful += _unregistered(trials, named) + trials.doubts("trusted")
+    result.doubtful += _unregistered(trials, named)
+    result.doubtful[:0] = trials.doubts("trusted")
     return result
 
 
@@ -100,7 +104,8 @@ def credentials_demanded(trials: Trials) -> Judgement:
                 result.failed.append(f"{at} registers as {who} without the password: {refusal.text}")
             elif refusal.ending is not Ending.REJECTED:
                 result.doubtful.append(f"{at}, as {who}: {refusal.text}")
-    result.doubtful += _unregistered(trials, _with_password(trials)) + trials.doubts("trusted")
+    result.doubtful += _unregistered(trials, _with_password(trials))
+    result.doubtful[:0] = trials.doubts("trusted")
     return result
 
 
@@ -114,7 +119,8 @@ def users_hidden(trials: Trials) -> Judgement:
             result.doubtful.append(f"{at}: not both were refused")
         elif told := got.known.difference(got.unknown):
             result.failed.append(f"{at}: who is known shows in {told}")
-    result.doubtful += _unregistered(trials, _with_password(trials)) + trials.doubts("trusted")
+    result.doubtful += _unregistered(trials, _with_password(trials))
+    result.doubtful[:0] = trials.doubts("trusted")
     return result
 
 
@@ -133,7 +139,7 @@ def tls_offered(trials: Trials, *, now: datetime, days: int) -> Judgement:
         result.failed += [
             f"its certificate ends within {days} days: {one}" for one in done if _ends_soon(one, now, days)
         ]
-    result.doubtful += trials.doubts("trusted")
+    result.doubtful[:0] = trials.doubts("trusted")
     return result
 
 
@@ -150,7 +156,8 @@ def intervals(trials: Trials, sccp: tuple[int, int], sip: tuple[int, int]) -> Ju
         result.seen.append(line)
         if not least <= terms.interval_seconds <= most:
             result.failed.append(f"{line}, which is not {least} to {most} s")
-    result.doubtful += _unregistered(trials, [phone for phone, _ in trials.phones]) + trials.doubts("trusted")
+    result.doubtful += _unregistered(trials, [phone for phone, _ in trials.phones])
+    result.doubtful[:0] = trials.doubts("trusted")
     return result
 
 

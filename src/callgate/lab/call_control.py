@@ -60,7 +60,7 @@ def write_site(lab: Lab, phones: CallControl | None = None) -> Path:
 
 def start_servers(pbx: LabHost) -> CallControl:
     """Start the call manager and, where it is installed, Kamailio."""
-    start_call_manager(pbx, devices=DEVICES, echo=ECHO, options=())
+    start_call_manager(pbx, devices=DEVICES, echo=ECHO, options=("--rtp", RTP_PORTS))
     running, passwords = ["a call manager on 2000/tcp"], {}
     if find_tool("kamailio"):
         passwords = {user: secrets.token_hex(12) for user in SIP_USERS}

@@ -321,6 +321,12 @@ def test_what_unseen_messages_may_explain_is_not_reported() -> None:
     assert told(lost, *steps) == []
 
 
+@pytest.mark.parametrize("state", list(DCallState))
+def test_a_call_that_is_only_named_midway_may_be_in_any_state(state: DCallState) -> None:
+    named: Step = (SERVER, signals.StopToneMessage(line_instance=1, call_reference=3))
+    assert told(Session(whole=False), named, says(state, 3)) == []
+
+
 def test_a_registration_makes_a_session_certain_again() -> None:
     session = Session(whole=False)
     assert told(session, *REGISTERED, acts(Action.DIAL, 9), says(DCallState.BUSY, 3)) == [

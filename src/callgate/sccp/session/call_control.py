@@ -81,7 +81,8 @@ class CallControl:
 
     def _named(self, message: Message, _sender: Role) -> Found:
         line, reference = _call_of(message)
-        if reference and self.calls.find(line, reference) is None:
+        # Where its beginning may be missing, its state is not known before a CallState tells it.
+        if reference and self._knows_all and self.calls.find(line, reference) is None:
             self.calls.begin(line, reference)
         return ()
 

@@ -42,8 +42,8 @@ def start_kamailio(
     TLS (Debian package kamailio-tls-modules). REGISTER needs one of `users` (name to password); without any it is
     always challenged. With `calls` it relays INVITE between registered users, which needs credentials too (407), and to
     `extensions`; otherwise what is neither OPTIONS nor REGISTER gets 405. `open_registrar` and `reveal_users` are flaws
-    for controls to find. All of these: `callgate.lab.kamailio_routes.Routing`. Raises LabError when Kamailio is missing,
-    refuses its configuration or does not answer.
+    for controls to find. `callgate.lab.kamailio_routes.Routing` tells all of these. Raises LabError when Kamailio is
+    missing, refuses its configuration or does not answer.
     """
     if not transports:
         raise ValueError("Kamailio needs a transport")

@@ -1,1 +1,1 @@
-"""SIP, sans-IO: builds requests and recognises responses; no sockets."""
+"""SIP, sans-IO: messages, streams, digests, transactions, dialogs and sessions; no sockets, no clocks."""

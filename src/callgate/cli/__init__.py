@@ -18,6 +18,8 @@ _COMMANDS = {
     "completion": ("callgate.cli.completion", "completion"),
     "decode": ("callgate.cli.decode", "decode"),
     "lab": ("callgate.cli.lab", "lab"),
+    "phone": ("callgate.cli.phone", "phone"),
+    "probe": ("callgate.cli.probe", "probe"),
     "reach": ("callgate.cli.reach", "reach"),
     "trace": ("callgate.cli.trace", "trace"),
 }
@@ -28,6 +30,8 @@ _SUMMARIES = {
     "completion": "Print the shell's completion script.",
     "decode": "Print the SCCP messages of a capture.",
     "lab": "Real test hosts in network namespaces.",
+    "phone": "A test phone that registers, calls and answers.",
+    "probe": "Say what answers on hosts and networks.",
     "reach": "Show who can reach each service, through which rules.",
     "trace": "Show what happens to single packets.",
 }

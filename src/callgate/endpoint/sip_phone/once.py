@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,7 +26,8 @@ class _Learnt:
     decided: float | None = None
 
     def decide(self) -> None:
-        self.decided = time.monotonic()
+        """Now it is known what becomes of it; only the first time counts."""
+        self.decided = self.decided or time.monotonic()
 
     @property
     def milliseconds(self) -> int:
@@ -59,14 +61,21 @@ async def register_once(
     account: Account,
     *,
     expires: int = 300,
+    stay: float = 0.0,
     transport: SipTransport = SipTransport.UDP,
     tls: TlsOptions | None = None,
     patience: Patience | None = None,
 ) -> Attempt:
-    """Register, and take it back. UsageMistake for TLS files that cannot be used."""
+    """Register, stay so many seconds, and take it back. UsageMistake for TLS files that cannot be used."""
 
     async def act(phone: SipPhone, learnt: _Learnt) -> None:
         await _register(phone, learnt, expires)
+        learnt.decide()
+        end = time.monotonic() + stay
+        while (left := end - time.monotonic()) > 0 and learnt.registration is not None:
+            await asyncio.sleep(min(left, max(1.0, learnt.registration.interval_seconds / 2)))
+            if time.monotonic() < end:
+                learnt.registration = await phone.register(expires=expires)
 
     return await _once(SipPhone(network, server, account, transport=transport, tls=tls, patience=patience), act)
 

@@ -68,7 +68,7 @@ class Replay:
 def replay_messages(own: Address) -> tuple[bytes, bytes, bytes]:
     """Alarm, Register and IpPort, each to go out in one write. `own` is the sender's address.
 
-    What the scanner writes into the fields beside the device name is not known; these are a 7960's, without media.
+    Device name and type (2) are those of the scanner's script; of the other fields nothing is known: no media.
     """
     name = DEVICE.decode("ascii")
     alarm = AlarmMessage(
@@ -77,7 +77,7 @@ def replay_messages(own: Address) -> tuple[bytes, bytes, bytes]:
     register = RegisterReqMessage(
         sid=StationIdentifier(device_name=DEVICE, reserved_for_future_use=0, instance=1),
         station_ip_addr=own if isinstance(own, IPv4Address) else IPv4Address(0),
-        device_type=DeviceType.STATION_TELECASTER_MGR,
+        device_type=DeviceType.STATION_12SP_PLUS,
         max_streams=0,
         active_streams=0,
         protocol_ver=3,

@@ -31,7 +31,10 @@ class Place:
 
     @asynccontextmanager
     async def network(self) -> AsyncIterator[Network]:
-        """Sockets that are opened there. Raises NotDetermined, or what the back end raises, when it cannot be used."""
+        """Sockets that are opened there.
+
+        Raises NotDetermined, or what the back end raises, when it cannot be used; AttemptFailed when it was lost.
+        """
         if self.host is None:
             yield LocalNetwork()
             return
@@ -39,6 +42,7 @@ class Place:
 
         async with relay_from(self.host, self.name) as network:
             yield network
+            await network.confirm()  # a vantage that went away is silent too
 
 
 def places_of(target: Target, logins: SharedLogins) -> tuple[Place, ...]:

@@ -15,10 +15,10 @@ from typing import Any, Final
 import click
 
 from callgate.endpoint import sccp_phone, sip_phone
-from callgate.endpoint.attempt import Attempt, Ending
+from callgate.endpoint.attempt import Attempt, AttemptFailed, Ending
 from callgate.endpoint.exchange import Transport
 from callgate.endpoint.network import Network, TransportAddress
-from callgate.endpoint.tls import TlsOptions
+from callgate.endpoint.tls import TlsOptions, check_files
 from callgate.errors import UsageMistake
 
 _PORTS: Final = {("sccp", False): 2000, ("sccp", True): 2443, ("sip", False): 5060, ("sip", True): 5061}
@@ -31,7 +31,10 @@ def run_phone(action: str, server: str, **options: Any) -> int:
     transport = _transport(application, options)
     remote = _server(server, _PORTS[application, transport is Transport.TLS])
     tls = _tls(options) if transport is Transport.TLS else None
-    attempt = asyncio.run(_attempt(action, application, transport, remote, tls, options))
+    try:
+        attempt = asyncio.run(_attempt(action, application, transport, remote, tls, options))
+    except AttemptFailed as lost:  # the vantage
+        attempt = Attempt(ending=lost.ending, text=lost.text)
     click.echo(json.dumps(_as_object(attempt)) if options["as_json"] else _as_text(attempt, options["verbose"]))
     if attempt.ending is Ending.DONE:
         return 0
@@ -86,13 +89,15 @@ def _server(text: str, port: int) -> TransportAddress:
 
 
 def _tls(options: dict[str, Any]) -> TlsOptions:
-    return TlsOptions(
+    found = TlsOptions(
         ca=options["ca"],
         certificate=options["cert"],
         key=options["key"],
         verify=not options["insecure"],
         server_name=options["server_name"],
     )
+    check_files(found)
+    return found
 
 
 def _password(options: dict[str, Any]) -> str | None:
@@ -136,6 +141,7 @@ async def _network(vantage: str | None) -> AsyncIterator[Network]:
         host = testinfra.get_host(logins.shared(host_uri(vantage)), ssh_config=str(logins.config()))
         async with relay_from(host, vantage) as network:
             yield network
+            await network.confirm()  # a vantage that went away is silent too
 
 
 async def _attempt(

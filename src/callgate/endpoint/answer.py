@@ -125,11 +125,11 @@ def judge(exchange: Exchange, observation: Observation) -> Finding:
             return _judge_stream(exchange, observation)
         case Contact.REFUSED:
             sign = "port unreachable" if exchange.transport is Transport.UDP else "connection refused (RST)"
-            return Finding(Answer.REFUSED, _cause(observation.icmp, sign))
+            return Finding(Answer.REFUSED, icmp_cause(observation.icmp, sign))
         case Contact.UNREACHABLE:
-            return Finding(Answer.UNREACHABLE, _cause(observation.icmp, observation.detail))
+            return Finding(Answer.UNREACHABLE, icmp_cause(observation.icmp, observation.detail))
         case Contact.NO_ROUTE:
-            cause = _cause(observation.icmp, observation.detail)
+            cause = icmp_cause(observation.icmp, observation.detail)
             return Finding(Answer.NO_ROUTE, f"the vantage itself could not reach out: {cause}")
         case Contact.TIMEOUT if exchange.transport is Transport.UDP:
             text = f"no reply to {exchange.attempts} datagrams in {exchange.wait_seconds:g} s"
@@ -231,7 +231,8 @@ _ICMP_NAMES: Final = {
 """By IP version, type and code: RFC 792, RFC 1122 section 3.2.2.1, RFC 1812 section 5.2.7.1; RFC 4443 section 3.1."""
 
 
-def _cause(icmp: IcmpError | None, without: str) -> str:
+def icmp_cause(icmp: IcmpError | None, without: str) -> str:
+    """An ICMP error in words, with its sender; `without` says it where there was none."""
     if icmp is None:
         return without or "no reason given"
     unnamed = f"type {icmp.type} code {icmp.code}"

@@ -46,8 +46,8 @@ phones:
   - {name: 1001}
   - {name: link, address: "fd00:1::7"}
 test_phones:
-  - {name: desk, device: SEP001122334455, version: 11, number: 1001, dials: 600, unknown: SEPCA11DEADBEEF, hosts: "pbx*"}
-  - {name: door, application: sip, transport: tls, user: door, password_env: DOOR, domain: pbx.example, certificate: c, key: k}
+  - {name: desk, device: SEP001122334455, version: 11, number: 1001, dials: 600, unknown: SEPCA11DEAD, hosts: "pbx*"}
+  - {name: door, application: sip, transport: tls, user: a, password_env: A, domain: x.example, certificate: c, key: k}
   - {name: hall, application: sip, user: 4711, password_file: hall.secret}
 tls_ca: ca.pem
 hosts:

@@ -53,11 +53,16 @@ def test_demo_in_the_readme_is_what_is_printed() -> None:
     assert printed("lab demo") == OUTPUTS["lab demo"]
 
 
-def test_site_file_of_the_readme_is_sound(tmp_path: Path) -> None:
+def test_site_files_of_the_readme_are_sound(tmp_path: Path) -> None:
     path = tmp_path / "site.yaml"
-    path.write_text(next(text for text in YAML if text.startswith("trusted:")))
-    site = load_site(path)
-    assert site.waivers[0].ticket == "VOIP-112"
+    sites = []
+    for text in YAML:
+        if "\ntrusted:" in f"\n{text}":
+            path.write_text(text)
+            sites.append(load_site(path))
+    phones, whole = sites
+    assert [phone.name for phone in phones.test_phones] == ["desk", "soft", "door"]
+    assert whole.waivers[0].ticket == "VOIP-112"
 
 
 def test_own_baseline_and_check_of_the_readme_work(tmp_path: Path) -> None:

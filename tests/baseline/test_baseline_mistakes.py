@@ -83,6 +83,18 @@ controls:
             "controls: [{id: LSN-04, parameters: {accounted: [{port: 22}]}}]",
             "controls.0.parameters.accounted.0.port: 22: a port with its transport, like 22/tcp, is expected",
         ),
+        (
+            "controls: [{id: SVC-08, parameters: {sip_expires: [300, 10]}}]",
+            "controls.0.parameters.sip_expires: the least comes first, like [10, 300]",
+        ),
+        (
+            "controls: [{id: SVC-08, parameters: {sccp_keepalive: [300]}}]",
+            "controls.0.parameters.sccp_keepalive: two numbers are expected, the least first, like [10, 300]",
+        ),
+        (
+            "controls: [{id: SVC-07, parameters: {days: soon}}]",
+            "controls.0.parameters.days: 'soon': Input should be a valid integer",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_with_what_was_expected(baseline_mistakes: Mistakes, line: str, told: str) -> None:
@@ -110,7 +122,8 @@ def test_a_mistake_is_one_line_with_what_was_expected(baseline_mistakes: Mistake
         ("id: ours\ntitle: t\n", "1: no control is left here; an audit needs at least one"),
         (
             "id: ours\ntitle: t\nextends: [cisco-call-manager]\ncontrols:\n"
-            "  - {id: ANS-01, enabled: false}\n  - {id: ANS-02, enabled: false}\n",
+            "  - {id: ANS-01, enabled: false}\n  - {id: ANS-02, enabled: false}\n"
+            + "".join(f"  - {{id: SVC-0{number}, enabled: false}}\n" for number in range(1, 9)),
             "1: no control is left here; an audit needs at least one",
         ),
     ],

@@ -76,7 +76,8 @@ def test_the_default_baseline_judges_sccp_and_sip_on_the_host() -> None:
     core = load_baseline(DEFAULT_BASELINE)
     assert core.services == ("sccp", "sccp-tls", "sip-udp", "sip-tcp", "sip-tls")
     exposure = {"EXP-01", "EXP-02", "EXP-03", "EXP-06"}
-    assert set(core.controls) == exposure | {"LSN-02", "LSN-03", "LSN-04", "ANS-01", "ANS-02"}
+    service = {f"SVC-0{number}" for number in range(1, 9)}
+    assert set(core.controls) == exposure | service | {"LSN-02", "LSN-03", "LSN-04", "ANS-01", "ANS-02"}
     assert core.judged_from == "inside"
     assert core.chain == ("voip-core",)
     assert core.controls["LSN-02"].severity == "high"
@@ -89,7 +90,7 @@ def test_each_shipped_baseline_changes_what_its_title_says() -> None:
     cisco = load_baseline("cisco-call-manager")
     assert cisco.judged_from == "outside"
     assert cisco.chain == ("voip-core", "sccp-call-manager", "cisco-call-manager")
-    assert {id_.partition("-")[0] for id_ in cisco.controls} == {"ANS"}  # nothing that needs a shell there
+    assert {id_.partition("-")[0] for id_ in cisco.controls} == {"ANS", "SVC"}  # nothing that needs a shell there
     assert set(cisco.services) == set(CATALOGUE) - {"rtp"}
 
 

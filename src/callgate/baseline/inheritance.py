@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, TypeAdapter
 
 from callgate.baseline.baseline_file import ControlEntry
 from callgate.baseline.control import Control
@@ -24,8 +24,27 @@ from callgate.errors import Mistake
 _NEEDED = ("title", "severity", "rationale", "remedy")
 _CHANGEABLE = (*_NEEDED, "references")
 
+
+def _ascending(bounds: tuple[int, int]) -> tuple[int, int]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the least comes first, like [10, 300]")
+    return bounds
+
+
+def _two(value: Any) -> Any:
+    if isinstance(value, list | tuple) and len(value) != 2:
+        raise ValueError("two numbers are expected, the least first, like [10, 300]")
+    return value
+
+
+_Seconds = Annotated[int, Field(strict=True, ge=1, le=604_800)]
+_Bounds = Annotated[tuple[_Seconds, _Seconds], BeforeValidator(_two), AfterValidator(_ascending)]
+
 _KNOWN_PARAMETERS: Mapping[tuple[str, str], TypeAdapter[Any]] = {
     ("LSN-04", "accounted"): TypeAdapter(tuple[AccountedListener, ...]),
+    ("SVC-07", "days"): TypeAdapter(Annotated[int, Field(strict=True, ge=0, le=3650)]),
+    ("SVC-08", "sccp_keepalive"): TypeAdapter(_Bounds),
+    ("SVC-08", "sip_expires"): TypeAdapter(_Bounds),
 }
 """The shape of the parameters whose items have one, by control and name."""
 

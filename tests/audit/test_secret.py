@@ -69,3 +69,11 @@ def test_absolute_paths_and_homes_stay_what_they_are(monkeypatch: pytest.MonkeyP
     assert beside(Path("/etc/site.yaml"), "~/secret") == Path("/home/voice/secret")
     assert beside(Path("/etc/site.yaml"), "secret") == Path("/etc/secret")
     assert beside(None, "secret") == Path("secret")
+
+
+@pytest.mark.parametrize("value", ["two\nlines", "tab\there", "\udcff"])
+def test_password_that_no_digest_can_be_made_of(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HALL", value)
+    with pytest.raises(NotDetermined, match="hall: its password cannot be used") as error:
+        password_of(phone(password_env="HALL"), None)
+    assert value not in str(error.value)

@@ -23,7 +23,7 @@ from callgate.audit.trial import Trial
 from callgate.audit.trials import Trials
 from callgate.baseline.service import CATALOGUE
 from callgate.baseline.trial_phone import TrialPhone
-from callgate.endpoint.attempt import Attempt, Ending, RegistrationTerms
+from callgate.endpoint.attempt import Attempt, AudioCount, CallRecord, Ending, RegistrationTerms
 from callgate.endpoint.network import TransportAddress
 from callgate.endpoint.sip_phone import Refusal, Reply
 from callgate.errors import NotDetermined
@@ -60,6 +60,10 @@ def trial(
     interval: int = 60,
     source: str | None = None,
     to: str | None = None,
+    audio: AudioCount | None = None,
+    heard: int | None = None,
+    itself: bool = False,
+    transcript: tuple[str, ...] = (),
 ) -> Trial:
     terms = RegistrationTerms(interval_seconds=interval) if ending is Ending.DONE else None
     sent_from = TransportAddress(ip_address(source or SOURCES[side, family]), 40000)
@@ -69,7 +73,16 @@ def trial(
         place=side,
         side=side,
         address=ip_address(to or PBX[side, family]),
-        attempt=Attempt(ending=ending, text="seen", source=sent_from, registration=terms),
+        attempt=Attempt(
+            ending=ending,
+            text="seen",
+            source=sent_from,
+            registration=terms,
+            call=None if audio is None else CallRecord(number="600", audio=audio),
+            transcript=transcript,
+        ),
+        heard=heard,
+        itself=itself,
     )
 
 
@@ -81,6 +94,7 @@ def trials(target: Target, *found: Trial, failures: dict[str, str] | None = None
     held: dict[str, Any] = {
         "registrations": tuple(one for one in found if one.side == "trusted"),
         "strangers": tuple(one for one in found if one.side == "stranger"),
+        **dict.fromkeys(("after_strangers", "after_unknown", "after_guarded"), ()),
         **{key: tuple(value) for key, value in more.items()},
     }
     vars(made).update(held)
@@ -157,9 +171,30 @@ def test_vantage_that_could_not_be_used_is_in_doubt(pbx: Pbx) -> None:
 @pytest.mark.parametrize("ending", list(Ending))
 def test_call_passes_only_with_audio_both_ways(pbx: Pbx, ending: Ending) -> None:
     target, desk = pbx()
-    made = trials(target, trial(desk, "trusted", Ending.DONE), calls=[trial(desk, "trusted", ending)])
+    called = trial(desk, "trusted", ending, audio=AudioCount(sent=50, received=50, echoed=50))
+    made = trials(target, trial(desk, "trusted", Ending.DONE), calls=[called])
     expected = {Ending.DONE: "pass", Ending.NO_ROUTE: "error", Ending.FAILED_HERE: "error"}.get(ending, "fail")
     assert verdict(serving.calling(made)) == expected
+
+
+@pytest.mark.parametrize(
+    ("echoed", "heard", "itself", "expected"),
+    [
+        (50, None, False, "pass"),  # an echo extension
+        (0, 48, False, "pass"),  # another test phone counted it; its echo was transcoded
+        (0, None, False, "error"),  # music comes whatever was sent
+        (0, 0, False, "fail"),  # another test phone heard nothing: what came was music
+        (50, None, True, "fail"),  # our own packets, sent to ourselves
+    ],
+)
+def test_what_was_sent_must_be_known_to_have_arrived(
+    pbx: Pbx, echoed: int, heard: int | None, itself: bool, expected: str
+) -> None:
+    target, desk = pbx()
+    audio = AudioCount(sent=50, received=50, echoed=echoed)
+    called = trial(desk, "trusted", Ending.DONE, audio=audio, heard=heard, itself=itself)
+    judged = serving.calling(trials(target, trial(desk, "trusted", Ending.DONE), calls=[called]))
+    assert verdict(judged) == expected, judged
 
 
 def test_phone_that_could_not_call_because_it_never_registered_is_in_doubt(pbx: Pbx) -> None:
@@ -214,6 +249,38 @@ def test_service_over_ipv6_needs_a_stranger_over_ipv6(pbx: Pbx) -> None:
     assert "IPv6" in judged.doubtful[0]
 
 
+def test_stranger_must_be_seen_turned_away_in_a_family_that_only_strangers_have(host: Host) -> None:
+    """The server listens on IPv6 too, where no phone is: nobody would notice that it is open there."""
+    addresses = SERVING_HOST["ip-addr.json"].replace(
+        b'"addr_info": [{"local": "203.0.113.10"',
+        b'"addr_info": [{"local": "2001:db8:66::10", "prefixlen": 64, "scope": "global"}, {"local": "203.0.113.10"',
+    )
+    target = host({**SERVING_HOST, "ip-addr.json": addresses}, trusted=["192.168.1.0/24"], test_phones=[DESK])
+    desk = target.plan.site.test_phones[0]
+    served = (trial(desk, "trusted", Ending.DONE), trial(desk, "stranger", Ending.NO_REPLY))
+    judged = serving.strangers_turned_away(trials(target, *served, trial(desk, "stranger", Ending.NO_ROUTE, family=6)))
+    assert verdict(judged) == "error"
+    assert "IPv6" in judged.doubtful[0]
+    away = trial(desk, "stranger", Ending.NO_REPLY, family=6)
+    assert verdict(serving.strangers_turned_away(trials(target, *served, away))) == "pass"
+
+
+def test_address_at_which_nothing_could_be_learnt_is_in_doubt(pbx: Pbx) -> None:
+    target, desk = pbx()
+    away = trial(desk, "stranger", Ending.NO_REPLY)
+    endless = trial(desk, "stranger", Ending.FAILED_HERE, to="203.0.113.10")
+    judged = serving.strangers_turned_away(trials(target, trial(desk, "trusted", Ending.DONE), away, endless))
+    assert verdict(judged) == "error"
+
+
+@pytest.mark.parametrize(("after", "expected"), [(Ending.DONE, "pass"), (Ending.REFUSED, "error")])
+def test_server_that_went_away_meanwhile_turned_nobody_away(pbx: Pbx, after: Ending, expected: str) -> None:
+    target, desk = pbx()
+    served = (trial(desk, "trusted", Ending.DONE), trial(desk, "stranger", Ending.REFUSED))
+    made = trials(target, *served, after_strangers=[trial(desk, "trusted", after)])
+    assert verdict(serving.strangers_turned_away(made)) == expected
+
+
 def test_rule_about_the_vantage_itself_makes_its_silence_worthless(host: Host) -> None:
     rules = SERVING_HOST["iptables-save.txt"].replace(b"COMMIT", b"-A INPUT -s 203.0.113.66/32 -j DROP\nCOMMIT")
     target = host({**SERVING_HOST, "iptables-save.txt": rules}, trusted=["192.168.1.0/24"], test_phones=[DESK])
@@ -252,6 +319,23 @@ def test_refusal_of_the_unknown_proves_nothing_where_the_known_is_refused_too(pb
     assert verdict(serving.unknown_refused(made)) == "error"
 
 
+@pytest.mark.parametrize("ending", [Ending.CLOSED, Ending.RESET, Ending.GARBLED, Ending.SILENT])
+def test_unknown_device_that_is_registered_and_then_dropped_was_registered(pbx: Pbx, ending: Ending) -> None:
+    """Auto-registration acknowledges, and then has the phone start again."""
+    target, desk = pbx()
+    dropped = trial(desk, "trusted", ending, transcript=("> RegisterReqMessage", "< RegisterAckMessage", "< Reset"))
+    made = trials(target, trial(desk, "trusted", Ending.DONE), unknown_devices=[dropped])
+    assert verdict(serving.unknown_refused(made)) == "fail"
+
+
+def test_unknown_device_is_not_refused_by_a_server_that_then_refuses_all(pbx: Pbx) -> None:
+    target, desk = pbx()
+    tried = [trial(desk, "trusted", Ending.CLOSED)]
+    after = [trial(desk, "trusted", Ending.CLOSED)]
+    made = trials(target, trial(desk, "trusted", Ending.DONE), unknown_devices=tried, after_unknown=after)
+    assert verdict(serving.unknown_refused(made)) == "error"
+
+
 # SVC-05 and SVC-06: passwords and users.
 
 
@@ -274,6 +358,12 @@ def guarded(target: Target, hall: TrialPhone, known: Refusal, unknown: Refusal) 
         (refusal(401, 200, ending=Ending.DONE), refusal(401, 401), "fail"),
         (refusal(401, 401), refusal(200, ending=Ending.DONE), "fail"),
         (refusal(401, ending=Ending.NO_REPLY), refusal(401, 401), "error"),
+        (refusal(401), refusal(401), "error"),  # no wrong password was tried
+        (refusal(503), refusal(503), "error"),  # a server in trouble says no to everybody
+        (refusal(401, 503), refusal(401, 503), "error"),
+        (refusal(403), refusal(403), "error"),  # of whom it asks no password, it may have shut out
+        (refusal(401, 429), refusal(401, 401), "error"),
+        (refusal(401, 401), refusal(404), "pass"),
         (refusal(ending=Ending.NO_ROUTE), refusal(ending=Ending.NO_ROUTE), "error"),
     ],
 )
@@ -290,11 +380,35 @@ def test_registration_without_the_password(pbx: Pbx, known: Refusal, unknown: Re
         (refusal(401, 401), refusal(401, 403), "fail"),
         (refusal(200, ending=Ending.DONE), refusal(401, 401), "error"),
         (refusal(ending=Ending.NO_REPLY), refusal(ending=Ending.NO_REPLY), "error"),
+        (refusal(503), refusal(503), "error"),
+        (refusal(403), refusal(403), "error"),
+        (refusal(401), refusal(401), "error"),
     ],
 )
 def test_known_users_must_not_show(pbx: Pbx, known: Refusal, unknown: Refusal, expected: str) -> None:
     target, hall = pbx(HALL)
     assert verdict(serving.users_hidden(guarded(target, hall, known, unknown))) == expected
+
+
+@pytest.mark.parametrize("judge", [serving.credentials_demanded, serving.users_hidden])
+def test_wrong_password_is_tried_at_one_place_and_none_at_the_others(
+    pbx: Pbx, judge: Callable[[Trials], Judgement]
+) -> None:
+    target, hall = pbx(HALL)
+    before = trial(hall, "trusted", Ending.DONE)
+    full, short = Guarded(refusal(401, 401), refusal(401, 401)), Guarded(refusal(401), refusal(401))
+    assert verdict(judge(trials(target, before, guarded=[(before, full), (before, short)]))) == "pass"
+
+
+@pytest.mark.parametrize("judge", [serving.credentials_demanded, serving.users_hidden])
+def test_ban_is_no_refusal(pbx: Pbx, judge: Callable[[Trials], Judgement]) -> None:
+    target, hall = pbx(HALL)
+    before = trial(hall, "trusted", Ending.DONE)
+    got = [(before, Guarded(refusal(401, 401), refusal(401, 401)))]
+    made = trials(target, before, guarded=got, after_guarded=[trial(hall, "trusted", Ending.NO_REPLY)])
+    judged = judge(made)
+    assert verdict(judged) == "error"
+    assert "no longer registers" in judged.doubtful[0]
 
 
 @pytest.mark.parametrize("judge", [serving.credentials_demanded, serving.users_hidden])
@@ -305,10 +419,15 @@ def test_refusals_prove_nothing_where_the_right_password_is_refused_too(
     assert verdict(judge(trials(target, trial(hall, "trusted", Ending.REJECTED), guarded=[]))) == "error"
 
 
-@pytest.mark.parametrize("user", ["1", "4711", "a-very-long-user-name-indeed"])
+@pytest.mark.parametrize("user", ["1", "c", "4711", "callgate", "call", "a-very-long-user-name-indeed"])
 def test_user_that_nobody_has_is_as_long_as_the_known_one(user: str) -> None:
     assert len(nobody_like(user)) == len(user)
     assert nobody_like(user) != user
+
+
+def test_user_that_nobody_has_is_none_of_the_others_either() -> None:
+    others = list("bcdfghjklmnpqrstvwx")
+    assert nobody_like("4", others) == "z"
 
 
 # SVC-07: TLS.
@@ -316,11 +435,13 @@ def test_user_that_nobody_has_is_as_long_as_the_known_one(user: str) -> None:
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
-def shaken(ending: Ending = Ending.DONE, *, days: float | None = 100, to: str = "192.168.1.10") -> Handshake:
+def shaken(
+    ending: Ending = Ending.DONE, *, days: float | None = 100, to: str = "192.168.1.10", place: str = "trusted"
+) -> Handshake:
     not_after = NOW + timedelta(days=days) if days is not None and ending is Ending.DONE else None
     return Handshake(
         service=CATALOGUE["sip-tls"],
-        place="trusted",
+        place=place,
         address=ip_address(to),
         ending=ending,
         text="seen",
@@ -340,6 +461,39 @@ def test_tls_passes_only_when_the_handshake_is_done(pbx: Pbx, ending: Ending) ->
 def test_certificate_must_be_valid_for_a_while(pbx: Pbx, days: float, expected: str) -> None:
     target, _ = pbx()
     assert verdict(serving.tls_offered(trials(target, handshakes=[shaken(days=days)]), now=NOW, days=14)) == expected
+
+
+def test_certificate_whose_end_cannot_be_read_is_in_doubt(pbx: Pbx) -> None:
+    target, _ = pbx()
+    made = trials(target, handshakes=[shaken(days=None)])
+    assert verdict(serving.tls_offered(made, now=NOW, days=14)) == "error"
+
+
+@pytest.mark.parametrize(("ending", "expected"), [(Ending.NO_ROUTE, "pass"), (Ending.FAILED_HERE, "error")])
+def test_vantage_without_ipv6_beside_one_that_has_it(pbx: Pbx, ending: Ending, expected: str) -> None:
+    target, _ = pbx()
+    made = trials(
+        target, handshakes=[shaken(to="fd00:1::10", place="desk"), shaken(ending, to="fd00:1::10", place="attic")]
+    )
+    assert verdict(serving.tls_offered(made, now=NOW, days=14)) == expected
+
+
+@pytest.mark.parametrize(("ending", "expected"), [(Ending.TLS_FAILED, "fail"), (Ending.REFUSED, "pass")])
+def test_certificate_must_be_right_at_every_address_where_it_has_a_name(
+    pbx: Pbx, ending: Ending, expected: str
+) -> None:
+    made = [shaken(), shaken(ending, to="203.0.113.10")]
+    named, _ = pbx(hosts={"*": {"tls_name": "pbx.example.com"}})
+    assert verdict(serving.tls_offered(trials(named, handshakes=made), now=NOW, days=14)) == expected
+    unnamed, _ = pbx()
+    assert verdict(serving.tls_offered(trials(unnamed, handshakes=made), now=NOW, days=14)) == "pass"
+
+
+def test_tls_of_a_service_that_was_not_tried_is_in_doubt(pbx: Pbx) -> None:
+    """SCCP is spoken here, SIP is not; the handshake of another service does not stand for SCCP's."""
+    target, _ = pbx(tls_only=["sccp", "sip"])
+    assert [one.name for one in trials(target).tls_services()] == ["sccp-tls"]
+    assert verdict(serving.tls_offered(trials(target, handshakes=[shaken()]), now=NOW, days=14)) == "error"
 
 
 def test_no_handshake_is_no_pass(pbx: Pbx) -> None:

@@ -96,6 +96,6 @@ test_phones:
     with pytest.raises(FileMistakes) as wrong:
         load_site(path)
     assert [str(mistake).partition(":")[2] for mistake in wrong.value.mistakes] == [
-        "4: test_phones.1.name: 'b' is the same device as 'a'",
+        "4: test_phones.1.name: b is the same device as a: one of them would throw the other out",
         "5: test_phones.2.name: 'a' names two test phones",
     ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
+from callgate.audit.overhearing import OverhearingNetwork
 from callgate.audit.target import Target
 from callgate.audit.trial import (
     SIP_EXPIRES,
@@ -22,8 +22,8 @@ from callgate.audit.trial import (
 from callgate.baseline.service import Service
 from callgate.baseline.trial_phone import TrialPhone
 from callgate.endpoint import sccp_phone, sip_phone
-from callgate.endpoint.attempt import Attempt, AttemptFailed, Ending
-from callgate.endpoint.network import Network, TransportAddress
+from callgate.endpoint.attempt import Attempt, AttemptFailed, CallRecord, Ending
+from callgate.endpoint.network import Network
 from callgate.endpoint.sip_phone import Refusal, SipTransport
 from callgate.evidence.listener import Address
 
@@ -33,10 +33,10 @@ CONNECT_SECONDS: Final = 4.0
 """Linux needs 3.1 s to find that a neighbour does not answer: less looks like a filter."""
 TALK_SECONDS: Final = 1.0
 """How long a test call stands: 50 packets each way."""
-_AS_STRANGER: Final = sip_phone.Patience(answer=4.0)
-"""A request is sent four times in that (RFC 3261 section 17.1.2.1)."""
 RING_SECONDS: Final = 20.0
-_NOBODY: Final = "callgate-nobody-"
+COUNT_SECONDS: Final = 3.0
+"""For a test phone that was called to learn that the call has ended, and count."""
+_LETTERS: Final = "bcdfghjklmnpqrstvwxz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,74 +47,42 @@ class Guarded:
     unknown: Refusal
 
 
-def nobody_like(user: str) -> str:
-    """A SIP user that nobody has, as long as a given one: servers repeat the name in their answers."""
-    return (_NOBODY * (1 + len(user) // len(_NOBODY)))[: len(user)]
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call, and whether what was sent arrived anywhere."""
+
+    attempt: Attempt
+    heard: int | None = None
+    """Packets that the test phone at the other end counted; None: there is none, or it could not count."""
+    itself: bool = False
+    """The server had the phone send its audio to itself: none of it says anything."""
+
+
+def nobody_like(user: str, others: Iterable[str] = ()) -> str:
+    """A SIP user that nobody has, as long as a given one (servers repeat it in their answers), and none of `others`.
+
+    Consonants by chance: neither an extension nor a name.
+    """
+    taken = {name.casefold() for name in (user, *others)}
+    while (name := "".join(secrets.choice(_LETTERS) for _ in user)) in taken:
+        pass
+    return name
 
 
 async def register(target: Target, phone: TrialPhone, service: Service, network: Network, address: Address) -> Attempt:
     """Register and leave."""
     server, tls = server_at(service, address), tls_of(target, phone)
     if phone.application == "sccp":
-        return await _bounded(sccp_phone.register_once(network, server, identity_of(phone), tls=tls))
+        return await bounded(sccp_phone.register_once(network, server, identity_of(phone), tls=tls))
     account, transport = account_of(target, phone), SipTransport(phone.way)
-    return await _bounded(
+    got = await bounded(
         sip_phone.register_once(network, server, account, transport=transport, tls=tls, expires=SIP_EXPIRES)
     )
-
-
-async def register_as_stranger(
-    target: Target, phone: TrialPhone, service: Service, network: Network, addresses: Sequence[Address]
-) -> list[Attempt]:
-    """Try to register at each address. A SIP phone keeps its password to itself, as any answer is one too many.
-
-    An SCCP phone knocks at all of them at once, and registers at those that open one after another: it must not be
-    there twice.
-    """
-    tls = tls_of(target, phone)
-    if phone.application == "sip":
-        account, transport = account_without(phone, str(phone.user), None), SipTransport(phone.way)
-        return await asyncio.gather(
-            *(
-                _bounded(
-                    sip_phone.register_once(
-                        network,
-                        server_at(service, address),
-                        account,
-                        transport=transport,
-                        tls=tls,
-                        patience=_AS_STRANGER,
-                    )
-                )
-                for address in addresses
-            )
-        )
-    knocks = await asyncio.gather(*(_knock(network, server_at(service, address)) for address in addresses))
-    return [
-        failed
-        or await _bounded(sccp_phone.register_once(network, server_at(service, address), identity_of(phone), tls=tls))
-        for address, failed in zip(addresses, knocks, strict=True)
-    ]
-
-
-async def _knock(network: Network, server: TransportAddress) -> Attempt | None:
-    """Connect and part; None when it opens, else why not."""
-    source = None
-    try:
-        with suppress(AttemptFailed):
-            source = await _source(network, server)
-        stream = await network.connect(server, within=CONNECT_SECONDS)
-    except AttemptFailed as failed:
-        return Attempt(ending=failed.ending, text=failed.text, source=source)
-    await stream.close()
-    return None
-
-
-async def _source(network: Network, server: TransportAddress) -> TransportAddress:
-    """The address that packets to the server leave by: a connection that fails does not tell."""
-    sock = await network.datagrams(toward=server)
-    await sock.close()
-    return sock.local
+    if got.registration is not None and got.transcript[-1:] == ("> REGISTER",):
+        seconds = got.registration.interval_seconds
+        text = f"{got.text}; that it left was not confirmed, so it may stay registered for {seconds} s"
+        return replace(got, text=text)
+    return got
 
 
 async def register_unknown(
@@ -123,17 +91,29 @@ async def register_unknown(
     """Try to register the device that nobody has."""
     identity = identity_of(phone, phone.unknown)
     server, tls = server_at(service, address), tls_of(target, phone)
-    return await _bounded(sccp_phone.register_once(network, server, identity, tls=tls))
+    return await bounded(sccp_phone.register_once(network, server, identity, tls=tls))
 
 
-async def guarded(target: Target, phone: TrialPhone, service: Service, network: Network, address: Address) -> Guarded:
-    """Ask the registrar as the phone's user and as nobody, without a password and with a wrong one."""
+async def guarded(
+    target: Target,
+    phone: TrialPhone,
+    service: Service,
+    network: Network,
+    address: Address,
+    *,
+    nobody: str,
+    guess: bool,
+) -> Guarded:
+    """Ask the registrar as the phone's user and as nobody, without a password and, with `guess`, with a wrong one.
+
+    Who guards a registrar counts wrong passwords, and shuts out whoever sends many.
+    """
     server, tls, transport = server_at(service, address), tls_of(target, phone), SipTransport(phone.way)
-    wrong = secrets.token_hex(12)
+    wrong = secrets.token_hex(12) if guess else None
     async with asyncio.timeout(TRIAL_SECONDS):
         known, unknown = [
             await sip_phone.refusal(network, server, account_without(phone, user, wrong), transport=transport, tls=tls)
-            for user in (str(phone.user), phone.unknown or nobody_like(str(phone.user)))
+            for user in (str(phone.user), nobody)
         ]
     return Guarded(known, unknown)
 
@@ -141,28 +121,48 @@ async def guarded(target: Target, phone: TrialPhone, service: Service, network: 
 async def call(
     target: Target,
     phone: TrialPhone,
-    phones: Sequence[tuple[TrialPhone, Service]],
+    service: Service,
     network: Network,
     address: Address,
-) -> Attempt:
-    """Register, call, talk and leave. Another test phone whose number is dialled answers, from the same place."""
-    service = next(its for one, its in phones if one == phone)
-    dialled = next(((one, its) for one, its in phones if one.number == phone.dials and one != phone), None)
-    if dialled is None:
-        return await _bounded(_call(target, phone, service, network, address))
-    other, its_service = dialled
-    async with asyncio.timeout(TRIAL_SECONDS):
-        try:
-            async with phone_at(target, other, network, server_at(its_service, address)) as callee:
-                await callee.register()
-                answering = asyncio.ensure_future(callee.answer(within=RING_SECONDS, echo=True))
-                try:
-                    return await _call(target, phone, service, network, address)
-                finally:
-                    answering.cancel()
-                    await asyncio.gather(answering, return_exceptions=True)
-        except AttemptFailed as failed:
-            return Attempt(ending=failed.ending, text=f"{other.name}, whom it calls: {failed.text}")
+    callee: tuple[TrialPhone, Service, Address] | None = None,
+) -> Called:
+    """Register, call, talk and leave. `callee` is another test phone, that registers, answers and sends audio back."""
+    own = OverhearingNetwork(network)
+    heard: int | None = None
+    if callee is None:
+        attempt = await bounded(_call(target, phone, service, own, address))
+        return Called(attempt, itself=_to_itself(attempt, own))
+    other, its_service, its_address = callee
+    try:
+        async with (
+            asyncio.timeout(TRIAL_SECONDS),
+            phone_at(target, other, network, server_at(its_service, its_address)) as called,
+        ):
+            await called.register()
+            answering = asyncio.ensure_future(called.answer(within=RING_SECONDS, echo=True))
+            try:
+                attempt = await _call(target, phone, service, own, address)
+                heard = await _counted(answering)
+            finally:
+                answering.cancel()
+                await asyncio.gather(answering, return_exceptions=True)
+    except TimeoutError:
+        return Called(_endless())
+    except AttemptFailed as failed:
+        return Called(Attempt(ending=failed.ending, text=f"{other.name}, whom it calls: {failed.text}"))
+    return Called(attempt, heard=heard, itself=_to_itself(attempt, own))
+
+
+async def _counted(answering: asyncio.Future[CallRecord]) -> int | None:
+    """What the test phone at the other end received; it ends with the call."""
+    await asyncio.wait({answering}, timeout=COUNT_SECONDS)
+    if not answering.done() or answering.cancelled() or answering.exception() is not None:
+        return None
+    return answering.result().audio.received
+
+
+def _to_itself(attempt: Attempt, own: OverhearingNetwork) -> bool:
+    return attempt.call is not None and attempt.call.far_end in own.own
 
 
 async def _call(target: Target, phone: TrialPhone, service: Service, network: Network, address: Address) -> Attempt:
@@ -176,9 +176,14 @@ async def _call(target: Target, phone: TrialPhone, service: Service, network: Ne
     )
 
 
-async def _bounded(attempt: Awaitable[Attempt]) -> Attempt:
+async def bounded(attempt: Awaitable[Attempt]) -> Attempt:
+    """The attempt, within `TRIAL_SECONDS`."""
     try:
         async with asyncio.timeout(TRIAL_SECONDS):
             return await attempt
     except TimeoutError:
-        return Attempt(ending=Ending.FAILED_HERE, text=f"did not end within {TRIAL_SECONDS:g} s")
+        return _endless()
+
+
+def _endless() -> Attempt:
+    return Attempt(ending=Ending.FAILED_HERE, text=f"did not end within {TRIAL_SECONDS:g} s")

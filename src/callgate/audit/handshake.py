@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from callgate.audit.secret import beside
 from callgate.audit.target import Target
-from callgate.audit.trial import server_at
+from callgate.audit.trial import server_at, tls_of
 from callgate.baseline.service import Service
+from callgate.baseline.trial_phone import TrialPhone
 from callgate.endpoint.attempt import AttemptFailed, Ending
 from callgate.endpoint.network import Network
 from callgate.endpoint.tls import TlsOptions, secure
@@ -55,11 +56,17 @@ def server_name(target: Target) -> str | None:
     return target.name if target.live and _DNS_NAME.fullmatch(target.name) and ":" not in target.name else None
 
 
-async def handshake(target: Target, service: Service, place: str, network: Network, address: Address) -> Handshake:
-    """Connect, shake hands, verify, part. Raises UsageMistake where the site's own `tls_ca` cannot be used."""
+async def handshake(
+    target: Target, service: Service, place: str, network: Network, address: Address, phone: TrialPhone | None = None
+) -> Handshake:
+    """Connect, shake hands, verify, part; a server that asks for a certificate is shown the phone's.
+
+    Raises UsageMistake where the site's own `tls_ca`, or the phone's certificate, cannot be used.
+    """
     site = target.plan.site
     authority = beside(target.plan.site_path, site.tls_ca) if site.tls_ca is not None else None
-    options = TlsOptions(ca=authority, server_name=server_name(target))
+    own = tls_of(target, phone) if phone is not None else None
+    options = replace(own or TlsOptions(), ca=authority, server_name=server_name(target), verify=True)
     seen: tuple[Ending, str, datetime | None]
     try:
         stream = await network.connect(server_at(service, address), within=CONNECT_SECONDS)

@@ -54,6 +54,19 @@ def places_of(target: Target, logins: SharedLogins) -> tuple[Place, ...]:
         for vantage in site.vantages:
             host = testinfra.get_host(logins.shared(host_uri(vantage.host)), ssh_config=str(logins.config()))
             places.append(Place(vantage.name, vantage.side, host, addresses))
-    if here := reached_from_here(target):
-        places.append(Place(AUDITOR, auditors_side(target, sources_toward(here)), None, here))
+    places += _here(target)
     return tuple(places)
+
+
+def _here(target: Target) -> list[Place]:
+    """This machine, twice where it is a stranger in one family alone; not where it is the audited host itself."""
+    sides: dict[Side, list[Address]] = {}
+    for family in (4, 6):
+        mine = [address for address in reached_from_here(target) if address.version == family]
+        mine = [address for address in mine if address not in sources_toward([address])]
+        if mine:
+            sides.setdefault(auditors_side(target, sources_toward(mine)), []).extend(mine)
+    return [
+        Place(AUDITOR if len(sides) == 1 else f"{AUDITOR} (IPv{found[0].version})", side, None, tuple(found))
+        for side, found in sides.items()
+    ]

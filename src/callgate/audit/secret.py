@@ -25,7 +25,7 @@ def password_of(phone: TrialPhone, site: Path | None) -> str | None:
         value = os.environ.get(phone.password_env)
         if not value:
             raise NotDetermined(f"{phone.name}: its password is not there: {phone.password_env} is not set")
-        return value
+        return _sendable(phone, value, phone.password_env)
     if phone.password_file is None:
         return None
     path = beside(site, phone.password_file)
@@ -38,4 +38,11 @@ def password_of(phone: TrialPhone, site: Path | None) -> str | None:
         raise NotDetermined(f"{phone.name}: its password cannot be read: {path}: {reason}") from None
     if not value or len(data) > LONGEST:
         raise NotDetermined(f"{phone.name}: its password cannot be read: {path} is {'too long' if value else 'empty'}")
+    return _sendable(phone, value, str(path))
+
+
+def _sendable(phone: TrialPhone, value: str, where: str) -> str:
+    """A password without what no digest can be made of: control characters, bytes that are no text."""
+    if not value.isprintable():  # nor are the surrogates of an environment that is no UTF-8
+        raise NotDetermined(f"{phone.name}: its password cannot be used: what {where} holds is not one line of text")
     return value

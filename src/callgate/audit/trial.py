@@ -45,6 +45,24 @@ class Trial:
     side: Side
     address: Address
     attempt: Attempt
+    heard: int | None = None
+    """Of a call to another test phone: the packets that it counted; None where nobody counted."""
+    itself: bool = False
+    """Of a call: the server had the phone send its audio to itself."""
+
+    @property
+    def arrived(self) -> bool:
+        """Of a call: whether what the phone sent is known to have arrived: it came back, or the other end counted it.
+
+        Audio that is received proves nothing of it: music, or an announcement, comes whatever was sent.
+        """
+        echoed = self.attempt.call is not None and self.attempt.call.audio.echoed > 0
+        return not self.itself and (echoed or bool(self.heard))
+
+    @property
+    def taken(self) -> bool:
+        """Whether an SCCP phone was registered, whatever became of it then."""
+        return self.done or "< RegisterAckMessage" in self.attempt.transcript
 
     @property
     def family(self) -> Family:

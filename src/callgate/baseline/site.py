@@ -26,7 +26,7 @@ from callgate.baseline.service import CATALOGUE, SERVICE_NAME, Ports, Protocol, 
 from callgate.baseline.shape import check, in_line_order, names_under, nearest, sound_entries, suggestion, validate
 from callgate.baseline.source import Location, Source, read_source
 from callgate.baseline.text import Line, Switch
-from callgate.baseline.trial_phone import TrialPhone
+from callgate.baseline.trial_phone import TrialPhone, clashes
 from callgate.baseline.waiver import Waiver
 from callgate.errors import FileMistakes, Mistake
 from callgate.evidence.interfaces import Network
@@ -303,13 +303,13 @@ def _locked_out(source: Source) -> Iterator[Mistake]:
 
 
 def _shared(source: Source) -> Iterator[Mistake]:
-    """Test phones of one name, and two that would throw each other out."""
+    """Test phones of one name, and those of one pattern of hosts that would throw each other out."""
     seen: list[TrialPhone] = []
     for index, phone in sound_entries(source, "test_phones", TrialPhone):
         place = ("test_phones", index, "name")
-        for other in seen:
-            if phone.name == other.name:
-                yield source.mistake(place, f"{phone.name!r} names two test phones")
-            elif phone.device is not None and (phone.device, phone.hosts) == (other.device, other.hosts):
-                yield source.mistake(place, f"{phone.name!r} is the same device as {other.name!r}")
-        seen.append(phone)
+        if any(phone.name == other.name for other in seen):
+            yield source.mistake(place, f"{phone.name!r} names two test phones")
+        elif clash := clashes([*(other for other in seen if other.hosts == phone.hosts), phone]):
+            yield source.mistake(place, clash)
+        else:
+            seen.append(phone)

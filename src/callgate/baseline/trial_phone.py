@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal, Self
 
@@ -25,6 +26,8 @@ _NUMBER: Final = r"[0-9A-Za-z*#+._-]+"
 UserName = Annotated[str, Form(_USER, "a SIP user like 4711", 64), _or_digits(_USER)]
 """RFC 3261 section 25.1, `user`, without escapes."""
 Number = Annotated[str, Form(_NUMBER, "a number like 600", 32), _or_digits(_NUMBER)]
+_HOST: Final = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+Domain = Annotated[str, Form(_HOST, "a domain like pbx.example.com, or an address ([fd00::1] over IPv6)", 253)]
 Variable = Annotated[str, Form(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable", 100)]
 
 _SCCP_ALONE = ("device", "version")
@@ -52,7 +55,7 @@ class TrialPhone(BaseModel):
     """SIP: the environment variable that holds its password."""
     password_file: Line | None = None
     """SIP: the file that holds its password, beside the site file if the path is relative."""
-    domain: Line | None = None
+    domain: Domain | None = None
     """SIP: the domain of its address; without it, the server's address."""
     certificate: Line | None = None
     """TLS: its own certificate (PEM, with its key or beside `key`), where the server asks for one."""
@@ -100,3 +103,23 @@ class TrialPhone(BaseModel):
         """Whether it registers with this service."""
         way = "tls" if service.tls else service.transport
         return (service.application, way) == (self.application, self.way)
+
+
+def clashes(phones: Iterable[TrialPhone]) -> str | None:
+    """Which two phones of one host would throw each other out, or call the other nobody; None if none would.
+
+    chan-sccp compares device names without their case.
+    """
+    names: dict[tuple[str, str], str] = {}
+    known = tuple(phones)
+    for phone in known:
+        if phone.device is not None:
+            other = names.setdefault((phone.application, phone.device.casefold()), phone.name)
+            if other != phone.name:
+                return f"{phone.name} is the same device as {other}: one of them would throw the other out"
+    for phone in known:
+        nobody = None if phone.unknown is None else phone.unknown.casefold()
+        for other_phone in known:
+            if nobody is not None and nobody in ((other_phone.device or "").casefold(), other_phone.user):
+                return f"{phone.name}: `unknown` is {other_phone.name}: it must be one that nobody has"
+    return None

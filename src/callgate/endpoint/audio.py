@@ -134,7 +134,8 @@ class AudioChannel:
         return self.count
 
     def _can_send_to(self, remote: TransportAddress) -> bool:
-        if remote.port == 0 or remote.address.is_unspecified or remote.address.is_multicast:
+        nowhere = remote.port == 0 or remote.address.is_unspecified or remote.address.is_multicast
+        if nowhere or remote == self.local:
             self.trouble = f"audio cannot be sent to {remote}"
             return False
         return True

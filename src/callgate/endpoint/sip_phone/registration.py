@@ -101,14 +101,21 @@ class Registration:
         return Request(method="REGISTER", uri=self._uri, fields=tuple(fields))
 
     def _granted(self, response: Response, asked: int) -> int:
-        """Seconds the registrar grants: of our contact, else of the header (section 10.2.4), else what we asked."""
+        """Seconds the registrar grants: of our contact, else of the header (section 10.2.4), else what we asked.
+
+        AttemptFailed(GARBLED) if it names neither: nothing shows then that it has bound anything.
+        """
         try:
             header = response.number("Expires")
-            for contact in response.contacts:
-                if self._is_ours(contact) and (text := contact.parameters.get("expires")) is not None:
-                    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else asked
+            ours = [contact for contact in response.contacts if self._is_ours(contact)]
         except ProtocolError as error:
             raise AttemptFailed(Ending.GARBLED, f"REGISTER: {response.shown}, but {error}") from error
+        for contact in ours:
+            if (text := contact.parameters.get("expires")) is not None:
+                return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else asked
+        if header is None and not ours:
+            text = f"REGISTER: {response.shown}, which names neither our contact nor when it expires"
+            raise AttemptFailed(Ending.GARBLED, text)
         return asked if header is None else header
 
     def _is_ours(self, contact: NameAddress) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+NO_SPACE = f"what was found could not be written: {os.strerror(errno.ENOSPC)}"
 Callgate = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -100,3 +103,19 @@ def test_schema_is_printed(run_callgate: Callgate, kind: str) -> None:
     schema = json.loads(run_callgate("baseline", "schema", kind).stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
     assert schema["type"] == "object"
+
+
+@pytest.mark.parametrize("output", ["/dev/full", "closed pipe"])
+def test_output_that_cannot_be_written_is_neither_success_nor_failure(output: str) -> None:
+    command = [sys.executable, "-m", "callgate", "baseline", "show", "voip-core"]
+    if output == "closed pipe":
+        reading, writing = os.pipe()
+        os.close(reading)
+    else:
+        writing = os.open(output, os.O_WRONLY)
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, encoding="utf-8", timeout=60)
+    finally:
+        os.close(writing)
+    assert done.returncode == 3
+    assert done.stderr == ("" if output == "closed pipe" else f"callgate: {NO_SPACE}\n")

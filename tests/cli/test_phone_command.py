@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -39,6 +40,33 @@ def call_manager() -> Iterator[str]:
             process.wait(10)
 
 
+@pytest.fixture
+def logging_call_manager(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A call manager on loopback, and its log."""
+    log = tmp_path / "log"
+    program = [sys.executable, "-m", "callgate.endpoint.call_manager", "--listen", "127.0.0.1:0"]
+    with (
+        log.open("wb") as file,
+        subprocess.Popen([*program, "--device", f"{DESK}=1001"], stdout=file, env=ENVIRONMENT) as process,
+    ):
+        try:
+            yield wait_for_line(log, "ready ").split()[1], log
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def wait_for_line(log: Path, beginning: str) -> str:
+    """The first line of a log that begins so, within 20 s."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        for line in log.read_text().splitlines():
+            if line.startswith(beginning):
+                return line
+        time.sleep(0.02)
+    raise AssertionError(f"no line begins with {beginning!r} in {log.read_text()!r}")
+
+
 @pytest.mark.parametrize("version", [0, 3, 11, 17, 20, 22])
 def test_phone_calls_the_echo(run_callgate: Callgate, call_manager: str, version: int) -> None:
     command = ("phone", "call", call_manager, "600", "--device", DESK, "--seconds", "0.5", "--version", str(version))
@@ -56,10 +84,19 @@ def test_phone_calls_the_echo(run_callgate: Callgate, call_manager: str, version
 def test_text_tells_registration_and_audio(run_callgate: Callgate, call_manager: str) -> None:
     done = run_callgate("phone", "call", call_manager, "600", "--device", DESK, "--seconds", "0.5", "--enbloc", "-v")
     assert done.returncode == 0
-    assert done.stdout.startswith("done (127.0.0.1:")
-    assert "to come again every 30 s, protocol version 17" in done.stdout
-    assert "of them our own" in done.stdout
-    assert "  > EnblocCallMessage" in done.stdout
+    head, way, registration, audio, *messages = done.stdout.splitlines()
+    assert head == "done: call with 600, 0.5 s, audio both ways"
+    assert way.startswith("  from 127.0.0.1:")
+    assert way.endswith(f" to {call_manager}, SCCP over TCP")
+    assert registration == "  registration: protocol version 17, keepalive every 30 s"
+    assert audio.endswith(" of them our own")
+    assert "    > EnblocCallMessage" in messages
+
+
+def test_registration_tells_how_long_it_took(run_callgate: Callgate, call_manager: str) -> None:
+    done = run_callgate("phone", "register", call_manager, "--device", DESK)
+    assert done.returncode == 0
+    assert re.fullmatch(r"done: registered in \d+ ms", done.stdout.splitlines()[0])
 
 
 def test_two_phones_call_each_other(run_callgate: Callgate, call_manager: str) -> None:
@@ -82,7 +119,7 @@ def test_two_phones_call_each_other(run_callgate: Callgate, call_manager: str) -
 def test_stranger_is_rejected(run_callgate: Callgate, call_manager: str) -> None:
     done = run_callgate("phone", "register", call_manager, "--device", "SEPFFFFFFFFFFFF")
     assert done.returncode == 1
-    assert done.stdout.startswith("rejected (127.0.0.1:")
+    assert done.stdout.startswith("rejected: ")
     assert "No Authority" in done.stdout
 
 
@@ -101,17 +138,39 @@ def test_closed_port_is_refused(run_callgate: Callgate) -> None:
             assert (done.returncode, done.stdout.partition(" ")[0].strip(":")) == (1, "refused"), done.stdout
 
 
-def test_interrupted_phone_leaves(call_manager: str) -> None:
-    command = [sys.executable, "-m", "callgate", "phone", "register", call_manager, "--device", DESK, "--stay", "60"]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_phone_leaves(logging_call_manager: tuple[str, Path], number: signal.Signals) -> None:
+    server, log = logging_call_manager
+    command = [sys.executable, "-m", "callgate", "phone", "register", server, "--device", DESK, "--stay", "60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as staying:
-        time.sleep(2)
-        assert staying.poll() is None
-        staying.send_signal(signal.SIGINT)
-        staying.wait(15)
-    # The name is free again: the call manager would reject a second phone of it.
-    again = [sys.executable, "-m", "callgate", "phone", "register", call_manager, "--device", DESK]
-    done = subprocess.run(again, capture_output=True, timeout=60, env=ENVIRONMENT)
-    assert done.returncode == 0, done.stdout
+        wait_for_line(log, f"registered {DESK}")
+        for _ in range(3):  # impatience does not keep it from leaving
+            staying.send_signal(number)
+        said, told = staying.communicate(timeout=15)
+    assert (staying.returncode, said, told) == (3, b"", b"callgate: interrupted: the phone leaves\n")
+    assert wait_for_line(log, f"unregistered {DESK}").endswith(": it unregistered")
+
+
+def test_closed_stderr_changes_nothing(call_manager: str) -> None:
+    command = [sys.executable, "-m", "callgate", "phone", "register", call_manager, "--device", DESK]
+    closed = ["sh", "-c", 'exec "$@" 2>&-', "sh", *command]
+    done = subprocess.run(closed, stdout=subprocess.PIPE, timeout=60, env=ENVIRONMENT)
+    assert (done.returncode, done.stdout[:5]) == (0, b"done:")
+
+
+def test_name_without_an_address_is_not_determined(run_callgate: Callgate) -> None:
+    done = run_callgate("phone", "register", "nope.invalid", "--device", DESK)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("callgate: nope.invalid: the name does not resolve: ")
+
+
+def test_sip_call_needs_a_server_that_answers(run_callgate: Callgate) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{held.getsockname()[1]}"
+        for deed in (("call", where, "4712"), ("answer", where)):
+            done = run_callgate("phone", *deed, "--user", "4711", "--transport", "tcp")
+            assert (done.returncode, done.stdout.partition(":")[0], done.stderr) == (1, "refused", "")
 
 
 @pytest.mark.parametrize(
@@ -125,13 +184,22 @@ def test_interrupted_phone_leaves(call_manager: str) -> None:
         (("register", "127.0.0.1", "--device", DESK, "--tls", "--transport", "tcp"), "exclude each other"),
         (("register", "127.0.0.1", "--device", "SEP 1"), "SEP 1"),
         (("register", "127.0.0.1", "--device", "S" * (LONGEST_NAME + 1)), "15"),
-        (("register", "127.0.0.1:99999", "--device", DESK), "'99999' is not a port"),
-        (("register", "[::1", "--device", DESK), "an address like [2001:db8::1]:2000 is expected"),
+        (("register", "127.0.0.1:99999", "--device", DESK), "99999"),
+        (("register", "[::1", "--device", DESK), "[::1"),
         (("register", "127.0.0.1", "--user", "x", "--password-env", "CALLGATE_UNSET"), "this variable is not set"),
         (("register", "127.0.0.1", "--user", "x", "--password-file", "missing"), "missing: No such file"),
         (("register", "127.0.0.1", "--device", DESK, "--tls", "--ca", "missing.pem"), "missing.pem"),
         (("register", "127.0.0.1", "--device", DESK, "--from", "nope://x"), "no back end is called 'nope'"),
         (("call", "127.0.0.1", "6 0", "--device", DESK), "6 0"),
+        (("call", "127.0.0.1", "", "--user", "x"), "'' cannot be dialled"),
+        (("register", "127.0.0.1", "--user", ""), "a SIP user has 1 to 128 printable characters"),
+        (("register", "127.0.0.1", "--user", "x", "--domain", "a b"), "'a b' is not a domain"),
+        (("register", "127.0.0.1", "--user", "x", "--version", "3"), "--version is for SCCP phones (--device)"),
+        (("register", "127.0.0.1", "--device", DESK, "--stay", "nan"), "'nan' is not in the range 0<=x<=3600"),
+        (("register", "127.0.0.0/24", "--device", DESK), "one server is expected, not a network"),
+        (("register", "224.0.0.1", "--user", "x"), "224.0.0.1: a multicast address"),
+        (("register", "127.0.0.1", "-6", "--device", DESK), "127.0.0.1: not an IPv6 address"),
+        (("register", "127.0.0.1", "--device", DESK, "--from", "local://", "--stay", "3600"), "3480 s, not 3600 s"),
         (("call", "127.0.0.1", "600", "--user", "x", "--enbloc"), "--enbloc is for SCCP phones"),
     ],
 )

@@ -216,6 +216,7 @@ def test_a_name_that_does_not_resolve_leaves_the_run_undetermined(run_callgate: 
         (["10.0.0.0/8"], "10.0.0.0/8: too large: a sweep takes an IPv4 network of /16 at most"),
         (["224.0.0.1"], "224.0.0.1: a multicast address: probes ask hosts one by one"),
         (["192.0.2.1", "--service", "sccpp"], "--service sccpp: no such service; there are sccp, sccp-tls, sip-udp"),
+        (["192.0.2.1", "--timeout", "nan"], "'nan' is not in the range 0.1<=x<=30"),
         (["192.0.2.1", "--port", "0"], "--port 0: a port between 1 and 65535 is expected"),
         (["192.0.2.1", "--port", "2010-2000"], "--port 2010-2000: a port between 1 and 65535 is expected"),
         (["192.0.2.1", "-4", "-6"], "-4 and -6 exclude each other"),

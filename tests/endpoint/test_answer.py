@@ -156,7 +156,7 @@ def test_what_cannot_be_asked_is_refused(application: str, transport: str, port:
         (
             ("sccp", "tcp"),
             seen(Contact.NO_ROUTE, detail="ENETUNREACH"),
-            Finding(Answer.NO_ROUTE, "the vantage itself could not reach out: ENETUNREACH"),
+            Finding(Answer.NO_ROUTE, "nothing left the sending machine: ENETUNREACH"),
         ),
         (
             ("sccp", "tcp"),

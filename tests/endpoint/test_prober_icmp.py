@@ -94,10 +94,10 @@ EXPECTED: dict[tuple[str, int], tuple[Answer, str]] = {
     ("192.0.2.2", 1004): (Answer.UNREACHABLE, "ICMP network unreachable from 192.0.2.2"),
     ("2001:db8::2", 1004): (Answer.UNREACHABLE, "ICMP no route to destination from 2001:db8::2"),
     # This side's own firewall, a neighbour that is not there, and a network nobody routes: no news of the target.
-    ("192.0.2.2", 1011): (Answer.NO_ROUTE, "the vantage itself could not reach out: "),
-    ("2001:db8::2", 1011): (Answer.NO_ROUTE, "the vantage itself could not reach out: "),
-    ("198.51.100.9", 2000): (Answer.NO_ROUTE, "the vantage itself could not reach out: ENETUNREACH"),
-    ("2001:db9::9", 2000): (Answer.NO_ROUTE, "the vantage itself could not reach out: ENETUNREACH"),
+    ("192.0.2.2", 1011): (Answer.NO_ROUTE, "nothing left the sending machine: "),
+    ("2001:db8::2", 1011): (Answer.NO_ROUTE, "nothing left the sending machine: "),
+    ("198.51.100.9", 2000): (Answer.NO_ROUTE, "nothing left the sending machine: ENETUNREACH"),
+    ("2001:db9::9", 2000): (Answer.NO_ROUTE, "nothing left the sending machine: ENETUNREACH"),
 }
 OVER_TCP: dict[tuple[str, int], tuple[Answer, str]] = {
     ("192.0.2.2", 1005): (Answer.REFUSED, "connection refused (RST)"),
@@ -108,13 +108,13 @@ OVER_TCP: dict[tuple[str, int], tuple[Answer, str]] = {
     ("192.0.2.2", 1012): (Answer.FILTERED, "no reply to the connection request in 4 s"),
     ("192.0.2.9", 2000): (
         Answer.NO_ROUTE,
-        "the vantage itself could not reach out: ICMP host unreachable from 192.0.2.1",
+        "nothing left the sending machine: ICMP host unreachable from 192.0.2.1",
     ),
-    ("2001:db8::9", 2000): (Answer.NO_ROUTE, "the vantage itself could not reach out: ICMP address unreachable"),
+    ("2001:db8::9", 2000): (Answer.NO_ROUTE, "nothing left the sending machine: ICMP address unreachable"),
 }
 OVER_UDP: dict[tuple[str, int], tuple[Answer, str]] = {
-    ("192.0.2.2", 1012): (Answer.NO_ROUTE, "the vantage itself could not reach out: EPERM"),
-    ("2001:db8::2", 1012): (Answer.NO_ROUTE, "the vantage itself could not reach out: EPERM"),
+    ("192.0.2.2", 1012): (Answer.NO_ROUTE, "nothing left the sending machine: EPERM"),
+    ("2001:db8::2", 1012): (Answer.NO_ROUTE, "nothing left the sending machine: EPERM"),
     ("192.0.2.2", 1006): (Answer.NO_REPLY, "no reply to 3 datagrams in 2 s"),
     ("2001:db8::2", 1006): (Answer.NO_REPLY, "no reply to 3 datagrams in 2 s"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -39,11 +40,20 @@ def test_lab_stays_up_until_it_is_taken_down(tmp_path: Path) -> None:
     )
     try:
         assert kept.stdout is not None
-        said = "".join(kept.stdout.readline() for _ in range(5))
+        said = ""
+        while "end it with" not in said:
+            line = kept.stdout.readline()
+            assert line, said
+            said += line
         found = re.search(r"callgate audit (nsenter://\d+) --site (\S+)", said)
         assert found, said
         audit = [*CALLGATE, "audit", found[1], "--site", found[2], "-q"]
         assert subprocess.run(audit, capture_output=True, timeout=60).returncode == 1
+        printed = re.search(r"callgate (phone call .* --device .*)", said)
+        assert printed, said
+        call = [*CALLGATE, *shlex.split(printed[1]), "--seconds", "0.5"]
+        done = subprocess.run(call, capture_output=True, encoding="utf-8", timeout=60)
+        assert done.stdout.startswith("done: call with 600, 0.5 s, audio both ways\n"), done.stdout + done.stderr
         down = [*CALLGATE, "lab", "down"]
         marker = tmp_path / f"callgate-lab-{os.getuid()}" / str(kept.pid)
         deadline = time.monotonic() + 5

@@ -72,7 +72,8 @@ class TrialPhone(BaseModel):
     def _complete(self) -> Self:
         sccp = self.application == "sccp"
         if sccp and self.device is None:
-            raise ValueError("an SCCP test phone needs `device`, the name of a device kept for it")
+            hint = "; or is it `application: sip`?" if self.user is not None else ""
+            raise ValueError(f"an SCCP test phone needs `device`, the name of a device kept for it{hint}")
         if not sccp and self.user is None:
             raise ValueError("a SIP test phone needs `user`")
         strange = [key for key in (_SIP_ALONE if sccp else _SCCP_ALONE) if key in self.model_fields_set]

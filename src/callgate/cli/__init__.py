@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -59,6 +61,25 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and print all it said; 3 when that cannot be printed: its end was not seen.
+
+        A reader that went away, like `| head`, is no error of the audit's; click would exit with 1, "something fails".
+        """
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except OSError as error:
+            if error.errno not in (errno.EPIPE, errno.ENOSPC):
+                raise
+            # What is still buffered would fail again as the interpreter ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            if error.errno == errno.ENOSPC:
+                click.echo(f"callgate: what was found could not be written: {error.strerror}", err=True)
+            raise click.exceptions.Exit(3) from None
+        return result
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
@@ -106,8 +127,4 @@ def main() -> None:
     except CallgateError as error:
         click.echo(f"callgate: {error}", err=True)
         sys.exit(2)
-    except BrokenPipeError:
-        # The reader of a pipe went away, like `| head`: not an error of the audit's, but its end was not seen.
-        sys.stderr.close()
-        sys.exit(3)
     sys.exit(result if isinstance(result, int) else 0)

@@ -8,13 +8,31 @@ from typing import Any
 
 import click
 
+from callgate.cli.seconds import Seconds
+
 _Decorated = Callable[..., Any]
-EXAMPLES_OF_ENDINGS = """\b
+ENDINGS = """\b
+A SERVER is a name (its first address is taken), an IPv4 or IPv6 address, NAME:PORT, IPv4:PORT or
+[IPv6]:PORT. Without a port: SCCP 2000, over TLS 2443; SIP 5060, over TLS 5061.
+
+\b
+Endings:
+  done          registered; or called, with audio both ways
+  rejected      the server said no: unknown device, wrong password, busy, no such number ...
+  one-way, no-audio    the call stood, but not the audio
+  silent        connected, but no answer; also: nobody picked up, no call came
+  closed, reset        the server ended the connection
+  garbled       what came is not the protocol, or breaks it
+  tls-failed    no TLS session, or a certificate that is not trusted
+  refused, unreachable, no-reply    kept out, or nothing is there
+  no-route, failed-here    nothing was learnt: no way out of the machine the phone speaks from
+
+\b
 Exit codes:
-  0  registered; or called, with audio both ways
-  1  it did not: rejected, refused, silent, garbled ... (the ending is printed)
+  0  done
+  1  another ending
   2  usage is wrong
-  3  nothing was learnt: no way out of the machine the phone speaks from"""
+  3  nothing was learnt: no-route, failed-here, a name that does not resolve, interrupted"""
 
 
 def _options(command: _Decorated) -> _Decorated:
@@ -25,9 +43,7 @@ def _options(command: _Decorated) -> _Decorated:
             click.option(
                 "--version",
                 type=click.IntRange(0, 22),
-                default=17,
-                show_default=True,
-                help="SCCP: the newest protocol version it speaks.",
+                help="SCCP: the newest protocol version it speaks.  [default: 17]",
             ),
             click.option("--user", metavar="NAME", help="A SIP phone of this user."),
             click.option("--password-env", metavar="VARIABLE", help="SIP: the environment variable with its password."),
@@ -35,7 +51,7 @@ def _options(command: _Decorated) -> _Decorated:
                 "--password-file",
                 type=click.Path(path_type=Path),
                 metavar="FILE",
-                help="SIP: the file with its password.",
+                help="SIP: the file with its password, on one line.",
             ),
             click.option("--domain", metavar="NAME", help="SIP: the domain of its address (default: the server's)."),
             click.option(
@@ -45,17 +61,27 @@ def _options(command: _Decorated) -> _Decorated:
             ),
             click.option("--tls", is_flag=True, help="The same as --transport tls."),
             click.option(
-                "--ca", type=click.Path(path_type=Path), metavar="FILE", help="Who may sign the server's certificate."
+                "--ca",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="TLS: who may sign the server's certificate (default: the system's authorities).",
             ),
             click.option(
                 "--cert", type=click.Path(path_type=Path), metavar="FILE", help="TLS: the phone's own certificate."
             ),
             click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="TLS: its key."),
-            click.option("--server-name", metavar="NAME", help="The name the server's certificate must have."),
-            click.option("--insecure", is_flag=True, help="Take any certificate."),
+            click.option(
+                "--server-name",
+                metavar="NAME",
+                help="TLS: the name the server's certificate must have (default: the address).",
+            ),
+            click.option("--insecure", is_flag=True, help="TLS: take any certificate."),
             click.option(
                 "--from", "vantage", metavar="HOST", help="Speak from this host (ssh://user@host ...) instead of here."
             ),
+            click.option("--ssh-config", type=click.Path(exists=True, dir_okay=False), help="ssh_config file to use."),
+            click.option("-4", "only_4", is_flag=True, help="IPv4 only."),
+            click.option("-6", "only_6", is_flag=True, help="IPv6 only."),
             click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text."),
             click.option("-v", "--verbose", is_flag=True, help="Print each message as well."),
         )
@@ -64,7 +90,7 @@ def _options(command: _Decorated) -> _Decorated:
     return command
 
 
-@click.group(epilog=EXAMPLES_OF_ENDINGS)
+@click.group(epilog=ENDINGS)
 def phone() -> None:
     """A test phone: it registers, calls and answers like a real one, and always leaves.
 
@@ -85,7 +111,7 @@ Examples:
 @_options
 @click.option(
     "--stay",
-    type=click.FloatRange(0, 3600),
+    type=Seconds(0, 3600),
     default=0.0,
     metavar="SECONDS",
     help="Stay registered for so long before leaving.",
@@ -108,7 +134,7 @@ Examples:
 @_options
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.2, 3600),
+    type=Seconds(0.2, 3600),
     default=3.0,
     show_default=True,
     help="How long to talk.",
@@ -133,7 +159,7 @@ Example:
 @_options
 @click.option(
     "--within",
-    type=click.FloatRange(1, 3600),
+    type=Seconds(1, 3600),
     default=60.0,
     show_default=True,
     metavar="SECONDS",
@@ -141,7 +167,7 @@ Example:
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.2, 3600),
+    type=Seconds(0.2, 3600),
     default=None,
     help="Hang up after so long; without it, when the caller does.",
 )

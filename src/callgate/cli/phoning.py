@@ -3,48 +3,103 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import socket
-from collections.abc import AsyncIterator
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
+from callgate.cli.phone_lines import as_object, as_text
 from callgate.endpoint import sccp_phone, sip_phone
 from callgate.endpoint.attempt import Attempt, AttemptFailed, Ending
 from callgate.endpoint.exchange import Transport
 from callgate.endpoint.network import Network, TransportAddress
+from callgate.endpoint.probe.resolving import resolve
+from callgate.endpoint.probe.target import parse_target
+from callgate.endpoint.relay import LIFE_SECONDS
+from callgate.endpoint.sccp_phone.dialling import checked
 from callgate.endpoint.tls import TlsOptions, check_files
-from callgate.errors import UsageMistake
+from callgate.errors import NotDetermined, UsageMistake
 
 _PORTS: Final = {("sccp", False): 2000, ("sccp", True): 2443, ("sip", False): 5060, ("sip", True): 5061}
 LONGEST_PASSWORD: Final = 1024
+LONGEST_NUMBER: Final = 128
+LONGEST_AT_VANTAGE: Final = LIFE_SECONDS - 120
+
+_Act = Callable[[Network, TransportAddress], Awaitable[Attempt]]
 
 
 def run_phone(action: str, server: str, **options: Any) -> int:
-    """Do it, print it, and return the exit code. Raises UsageMistake."""
+    """Do it, print it, and return the exit code. Raises UsageMistake, and NotDetermined for a name or a vantage."""
     application = _application(options)
     transport = _transport(application, options)
-    remote = _server(server, _PORTS[application, transport is Transport.TLS])
-    tls = _tls(options) if transport is Transport.TLS else None
+    _check_time(options)
+    act = _phone(action, application, transport, options)
+    remote = _server(server, _PORTS[application, transport is Transport.TLS], _families(options))
+    _tell_wait(action, options)
     try:
-        attempt = asyncio.run(_attempt(action, application, transport, remote, tls, options))
+        attempt = asyncio.run(_leaving_when_told(_attempt(act, remote, options)))
     except AttemptFailed as lost:  # the vantage
         attempt = Attempt(ending=lost.ending, text=lost.text)
-    click.echo(json.dumps(_as_object(attempt)) if options["as_json"] else _as_text(attempt, options["verbose"]))
+    except asyncio.CancelledError:
+        return 3
+    way = f"{remote}, {application.upper()} over {transport.upper()}"
+    click.echo(as_object(attempt) if options["as_json"] else as_text(attempt, way, verbose=options["verbose"]))
     if attempt.ending is Ending.DONE:
         return 0
     return 3 if attempt.ending in (Ending.NO_ROUTE, Ending.FAILED_HERE) else 1
+
+
+async def _leaving_when_told(attempt: Coroutine[Any, Any, Attempt]) -> Attempt:
+    """Its result; at the first signal it is cancelled, and takes its time to leave.
+
+    More signals change nothing: a second Ctrl-C would keep the phone from unregistering, which takes seconds only.
+    """
+    task = asyncio.create_task(attempt)
+    told = False
+
+    def leave() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            click.echo("callgate: interrupted: the phone leaves", err=True)
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup(1)
+            asyncio.get_running_loop().add_signal_handler(number, leave)
+    return await task
+
+
+def _check_time(options: dict[str, Any]) -> None:
+    """Raises UsageMistake for what lasts longer than a vantage serves a phone."""
+    seconds = sum(options.get(name) or 0.0 for name in ("stay", "within", "seconds"))
+    if options["vantage"] is not None and seconds > LONGEST_AT_VANTAGE:
+        raise UsageMistake(f"--from: a phone can stay at a vantage for {LONGEST_AT_VANTAGE} s, not {seconds:g} s")
+
+
+def _tell_wait(action: str, options: dict[str, Any]) -> None:
+    """Say on a terminal that nothing hangs."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return
+    if action == "answer":
+        click.echo(f"waiting for a call, {options['within']:g} s at most; Ctrl-C ends it", err=True)
+    elif options.get("stay"):
+        click.echo(f"staying for {options['stay']:g} s; Ctrl-C ends it", err=True)
 
 
 def _application(options: dict[str, Any]) -> str:
     if (options["device"] is None) == (options["user"] is None):
         raise UsageMistake("give either --device NAME (an SCCP phone) or --user NAME (a SIP phone)")
     if options["device"] is None:
+        for name in ("version", "enbloc"):
+            if options.get(name):
+                raise UsageMistake(f"--{name} is for SCCP phones (--device)")
         return "sip"
     for name in ("password_env", "password_file", "domain"):
         if options[name] is not None:
@@ -65,27 +120,33 @@ def _transport(application: str, options: dict[str, Any]) -> Transport:
     return Transport(chosen or ("tcp" if application == "sccp" else "udp"))
 
 
-def _server(text: str, port: int) -> TransportAddress:
-    """An address or name with or without a port. A name stands for its first address."""
-    name, given = text, ""
-    if text.startswith("["):
-        name, closed, given = text[1:].partition("]")
-        if not closed or (given and not given.startswith(":")):
-            raise UsageMistake(f"{text}: an address like [2001:db8::1]:2000 is expected")
-        given = given[1:]
-    elif text.count(":") == 1:
-        name, _, given = text.partition(":")
-    if given and not (given.isascii() and given.isdigit() and 0 < int(given) < 65536):
-        raise UsageMistake(f"{text}: {given!r} is not a port")
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)[0][4]
-    except (OSError, UnicodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no name"
-        raise UsageMistake(f"{text}: {reason}") from None
-    address = str(found[0])
-    if len(found) == 4 and found[3] and "%" not in address:
-        address = f"{address}%{socket.if_indextoname(int(found[3]))}"
-    return TransportAddress(ip_address(address), int(given or port))
+def _families(options: dict[str, Any]) -> frozenset[int]:
+    if options["only_4"] and options["only_6"]:
+        raise UsageMistake("-4 and -6 exclude each other")
+    return frozenset({4} if options["only_4"] else {6} if options["only_6"] else {4, 6})
+
+
+def _server(text: str, port: int, families: frozenset[int]) -> TransportAddress:
+    """An address or name with or without a port, as `callgate probe` takes them. A name stands for its first address.
+
+    Raises UsageMistake, and NotDetermined for a name without an address.
+    """
+    target = parse_target(text)
+    if isinstance(target.where, IPv4Network | IPv6Network):
+        raise UsageMistake(f"{target.text}: one server is expected, not a network")
+    if isinstance(target.where, str):
+        found = resolve([target.where])[target.where]
+        if isinstance(found, str):
+            raise NotDetermined(f"{target.text}: {found}")
+        addresses = [address for address in found if address.version in families]
+        if not addresses:
+            raise NotDetermined(f"{target.text}: the name has no IPv{min(families)} address")
+        address = addresses[0]
+    elif target.where.version not in families:
+        raise UsageMistake(f"{target.text}: not an IPv{min(families)} address")
+    else:
+        address = target.where
+    return TransportAddress(address, target.port or port)
 
 
 def _tls(options: dict[str, Any]) -> TlsOptions:
@@ -108,24 +169,24 @@ def _password(options: dict[str, Any]) -> str | None:
         if not os.environ.get(variable):
             raise UsageMistake(f"--password-env {variable}: this variable is not set")
         return os.environ[variable]
-    return None if path is None else _first_line(path)
+    return None if path is None else _only_line(path)
 
 
-def _first_line(path: Path) -> str:
+def _only_line(path: Path) -> str:
     try:
         with path.open("rb") as file:
             text = file.read(LONGEST_PASSWORD + 1).decode().rstrip("\r\n")
     except OSError as error:
         raise UsageMistake(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise UsageMistake(f"{path}: it is no text") from None
-    if not text or len(text) > LONGEST_PASSWORD:
-        raise UsageMistake(f"{path}: a password of 1 to {LONGEST_PASSWORD} bytes is expected")
+        raise UsageMistake(f"{path}: not UTF-8") from None
+    if not 0 < len(text) <= LONGEST_PASSWORD or "\n" in text:
+        raise UsageMistake(f"{path}: one line with a password of 1 to {LONGEST_PASSWORD} bytes is expected")
     return text
 
 
 @asynccontextmanager
-async def _network(vantage: str | None) -> AsyncIterator[Network]:
+async def _network(vantage: str | None, ssh_config: str | None) -> AsyncIterator[Network]:
     if vantage is None:
         from callgate.endpoint.sockets import LocalNetwork
 
@@ -138,87 +199,40 @@ async def _network(vantage: str | None) -> AsyncIterator[Network]:
     from callgate.evidence.logins import SharedLogins
 
     with SharedLogins() as logins:
-        host = testinfra.get_host(logins.shared(host_uri(vantage)), ssh_config=str(logins.config()))
+        host = testinfra.get_host(logins.shared(host_uri(vantage)), ssh_config=str(logins.config(ssh_config)))
         async with relay_from(host, vantage) as network:
             yield network
             await network.confirm()  # a vantage that went away is silent too
 
 
-async def _attempt(
-    action: str,
-    application: str,
-    transport: Transport,
-    remote: TransportAddress,
-    tls: TlsOptions | None,
-    options: dict[str, Any],
-) -> Attempt:
-    more: dict[str, Any] = {"tls": tls}
+async def _attempt(act: _Act, remote: TransportAddress, options: dict[str, Any]) -> Attempt:
+    async with _network(options["vantage"], options["ssh_config"]) as network:
+        return await act(network, remote)
+
+
+def _phone(action: str, application: str, transport: Transport, options: dict[str, Any]) -> _Act:
+    """What is to be done, all of it checked. Raises UsageMistake."""
+    more: dict[str, Any] = {"tls": _tls(options) if transport is Transport.TLS else None}
+    phones: Any
     if application == "sccp":
-        who: Any = sccp_phone.Identity(device_name=options["device"], version=options["version"])
-        phones: Any = sccp_phone
+        offered = {} if options["version"] is None else {"version": options["version"]}
+        who: Any = sccp_phone.Identity(device_name=options["device"], **offered)
+        phones = sccp_phone
     else:
-        if options.get("enbloc"):
-            raise UsageMistake("--enbloc is for SCCP phones: SIP always sends the whole number")
-        who = sip_phone.Account(user=options["user"], password=_password(options), domain=options["domain"])
+        try:
+            who = sip_phone.Account(user=options["user"], password=_password(options), domain=options["domain"])
+        except ValueError as error:
+            raise UsageMistake(str(error)) from None
         phones, more["transport"] = sip_phone, transport
-    async with _network(options["vantage"]) as network:
-        if action == "register":
-            attempt: Attempt = await phones.register_once(network, remote, who, stay=options["stay"], **more)
-        elif action == "call":
-            if application == "sccp":
-                more["enbloc"] = options["enbloc"]
-            attempt = await phones.call_once(
-                network, remote, who, options["number"], seconds=options["seconds"], **more
-            )
-        else:
-            attempt = await phones.answer_once(
-                network, remote, who, within=options["within"], seconds=options["seconds"], **more
-            )
-    return attempt
-
-
-def _as_text(attempt: Attempt, verbose: bool) -> str:
-    by = f" ({attempt.source})" if attempt.source else ""
-    lines = [f"{attempt.ending}{by}: {attempt.text}"]
-    if attempt.registration is not None:
-        terms = attempt.registration
-        version = "" if terms.protocol_version is None else f", protocol version {terms.protocol_version}"
-        server = f", server {terms.server}" if terms.server else ""
-        lines.append(
-            f"registered in {attempt.milliseconds} ms, to come again every {terms.interval_seconds} s{version}{server}"
-        )
-    if attempt.call is not None:
-        made = attempt.call
-        audio = f"{made.audio.sent} packets sent, {made.audio.received} received, {made.audio.echoed} of them our own"
-        lines.append(f"{made.codec or 'no codec'} with {made.far_end or 'nobody'} for {made.seconds:.1f} s: {audio}")
-    return "\n".join(lines + ([f"  {line}" for line in attempt.transcript] if verbose else []))
-
-
-def _as_object(attempt: Attempt) -> dict[str, object]:
-    terms, made = attempt.registration, attempt.call
-    return {
-        "ending": str(attempt.ending),
-        "text": attempt.text,
-        "source": str(attempt.source) if attempt.source else None,
-        "milliseconds": attempt.milliseconds,
-        "registration": None
-        if terms is None
-        else {
-            "interval_seconds": terms.interval_seconds,
-            "protocol_version": terms.protocol_version,
-            "server": terms.server,
-        },
-        "call": None
-        if made is None
-        else {
-            "number": made.number,
-            "far_end": str(made.far_end) if made.far_end else None,
-            "codec": made.codec,
-            "seconds": made.seconds,
-            "sent": made.audio.sent,
-            "received": made.audio.received,
-            "echoed": made.audio.echoed,
-            "stray": made.audio.stray,
-        },
-        "transcript": list(attempt.transcript),
-    }
+    if action == "register":
+        return lambda network, remote: phones.register_once(network, remote, who, stay=options["stay"], **more)
+    more["seconds"] = options["seconds"]
+    if action == "answer":
+        return lambda network, remote: phones.answer_once(network, remote, who, within=options["within"], **more)
+    number = options["number"]
+    if application == "sccp":
+        more["enbloc"] = options["enbloc"]
+        checked(number, enbloc=options["enbloc"])
+    elif not (0 < len(number) <= LONGEST_NUMBER and number.isprintable()):
+        raise UsageMistake(f"{number[:40]!a} cannot be dialled: 1 to {LONGEST_NUMBER} printable characters")
+    return lambda network, remote: phones.call_once(network, remote, who, number=number, **more)

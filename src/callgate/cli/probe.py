@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from callgate.cli.seconds import Seconds
+
 if TYPE_CHECKING:
     from callgate.endpoint.probe.result import Result
 
@@ -71,7 +73,7 @@ Exit codes:
 @click.option("--at-once", type=click.IntRange(1, 4_000), default=400, show_default=True, help="Exchanges under way.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(0.1, 30),
+    type=Seconds(0.1, 30),
     metavar="S",
     help="Seconds for a connection, then for an answer. [default: 4, then 2]",
 )
@@ -131,7 +133,7 @@ def probe(
             confirm_registration(yes)
             end_on_terminate()
         bar = None
-        if sys.stderr.isatty() and not quiet:
+        if sys.stderr is not None and sys.stderr.isatty() and not quiet:
             from callgate.cli.probe_bar import probing
 
             bar = stack.enter_context(probing(len(asked)))

@@ -85,7 +85,7 @@ def confirm_registration(yes: bool) -> None:
     )
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise UsageMistake("--as-scanner needs --yes where there is no terminal to ask; nothing was sent")
     if not click.confirm("Go on?", err=True):
         raise UsageMistake("not confirmed: nothing was sent")

@@ -130,7 +130,7 @@ def judge(exchange: Exchange, observation: Observation) -> Finding:
             return Finding(Answer.UNREACHABLE, icmp_cause(observation.icmp, observation.detail))
         case Contact.NO_ROUTE:
             cause = icmp_cause(observation.icmp, observation.detail)
-            return Finding(Answer.NO_ROUTE, f"the vantage itself could not reach out: {cause}")
+            return Finding(Answer.NO_ROUTE, f"nothing left the sending machine: {cause}")
         case Contact.TIMEOUT if exchange.transport is Transport.UDP:
             text = f"no reply to {exchange.attempts} datagrams in {exchange.wait_seconds:g} s"
             return Finding(Answer.NO_REPLY, text)

@@ -361,7 +361,7 @@ def test_a_423_that_makes_no_sense_ends(least: str) -> None:
         ((("Contact", "{own};expires=45"), ("Expires", "7")), 45),
         ((("Contact", "<sip:other@192.0.2.1>;expires=9, {own};expires=46"),), 46),
         ((("Expires", "47"),), 47),
-        ((), 300),
+        ((("Contact", "{own}"),), 300),
     ],
 )
 def test_what_the_registrar_grants_is_read(fields: tuple[tuple[str, str], ...], granted: int) -> None:
@@ -372,6 +372,25 @@ def test_what_the_registrar_grants_is_read(fields: tuple[tuple[str, str], ...], 
     attempt, _ = at_udp(script)
     assert attempt.registration is not None
     assert attempt.registration.interval_seconds == granted
+
+
+@pytest.mark.parametrize("fields", [(), (("Contact", "<sip:other@192.0.2.1>;expires=60"),)])
+def test_a_200_that_names_no_binding_of_ours_is_no_registration(fields: tuple[tuple[str, str], ...]) -> None:
+    attempt, server = at_udp(lambda server, request: [reply(server, request, 200, "OK", *fields)])
+    assert attempt.ending is Ending.GARBLED
+    assert attempt.registration is None
+    assert "names neither our contact" in attempt.text
+    assert [request.number("Expires") for request in server.requests] == [300, 0]  # it may have bound it all the same
+
+
+def test_a_registration_that_is_not_taken_back_is_told() -> None:
+    def script(server: Server, request: Request) -> Sent:
+        if request.number("Expires"):
+            yield reply(server, request, 200, "OK", ("Expires", "60"))
+
+    attempt, _ = at_udp(script)
+    assert attempt.ending is Ending.DONE
+    assert attempt.text.endswith("; the registrar did not confirm that it took the registration back")
 
 
 def test_a_registration_that_expires_at_once_is_none() -> None:

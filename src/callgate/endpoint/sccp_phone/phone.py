@@ -196,7 +196,8 @@ class SccpPhone:
         if done():
             return
         if leg.ended is not None:
-            raise AttemptFailed(Ending.REJECTED, leg.ended.text)
+            what = f"the call to {leg.number} is refused: " if leg.outgoing else ""
+            raise AttemptFailed(Ending.REJECTED, what + leg.ended.text)
         if not in_time:
             raise AttemptFailed(Ending.SILENT, f"{otherwise} in {within:g} s")
 

@@ -102,6 +102,7 @@ async def call_once(
         if register:
             await _register(phone, learnt, expires)
         learnt.call = await phone.call(number, seconds=seconds)
+        learnt.decided = time.monotonic() - learnt.call.seconds
         learnt.ending, learnt.text = learnt.call.ending, f"called {learnt.call.number}: {_audio(learnt.call)}"
 
     return await _once(SipPhone(network, server, account, transport=transport, tls=tls, patience=patience), act)
@@ -153,6 +154,8 @@ async def _once(phone: SipPhone, act: Callable[[SipPhone, _Learnt], Awaitable[No
                 learnt.decide()
     except AttemptFailed as failure:
         learnt.ending, learnt.text = failure.ending, failure.text
+    if phone.bound and learnt.registration is not None:
+        learnt.text += "; the registrar did not confirm that it took the registration back"
     return Attempt(
         ending=learnt.ending,
         text=learnt.text,

@@ -58,6 +58,11 @@ class SipPhone:
         return None if self._agent is None else self._agent.wire.local
 
     @property
+    def bound(self) -> bool:
+        """Whether the registrar has this phone's contact, or may have it; after leaving too, if it did not answer."""
+        return self._registration is not None and self._registration.bound
+
+    @property
     def transcript(self) -> tuple[str, ...]:
         """What was sent (`>`) and received (`<`), a line for each message; `!` for what went wrong."""
         return () if self._agent is None else tuple(self._agent.transcript)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from callgate.audit.overhearing import OverhearingNetwork
@@ -22,9 +22,10 @@ from callgate.audit.trial import (
 from callgate.baseline.service import Service
 from callgate.baseline.trial_phone import TrialPhone
 from callgate.endpoint import sccp_phone, sip_phone
-from callgate.endpoint.attempt import Attempt, AttemptFailed, CallRecord, Ending
+from callgate.endpoint.attempt import Attempt, AttemptFailed, CallRecord, Ending, printable
 from callgate.endpoint.network import Network
 from callgate.endpoint.sip_phone import Refusal, SipTransport
+from callgate.errors import NotDetermined, UsageMistake
 from callgate.evidence.listener import Address
 
 TRIAL_SECONDS: Final = 60.0
@@ -70,19 +71,18 @@ def nobody_like(user: str, others: Iterable[str] = ()) -> str:
 
 
 async def register(target: Target, phone: TrialPhone, service: Service, network: Network, address: Address) -> Attempt:
-    """Register and leave."""
-    server, tls = server_at(service, address), tls_of(target, phone)
-    if phone.application == "sccp":
-        return await bounded(sccp_phone.register_once(network, server, identity_of(phone), tls=tls))
-    account, transport = account_of(target, phone), SipTransport(phone.way)
-    got = await bounded(
-        sip_phone.register_once(network, server, account, transport=transport, tls=tls, expires=SIP_EXPIRES)
-    )
-    if got.registration is not None and got.transcript[-1:] == ("> REGISTER",):
-        seconds = got.registration.interval_seconds
-        text = f"{got.text}; that it left was not confirmed, so it may stay registered for {seconds} s"
-        return replace(got, text=text)
-    return got
+    """Register and leave. FAILED_HERE where the phone's own password or certificate cannot be had."""
+    server = server_at(service, address)
+    try:
+        tls = tls_of(target, phone)
+        if phone.application == "sccp":
+            return await bounded(sccp_phone.register_once(network, server, identity_of(phone), tls=tls))
+        account, transport = account_of(target, phone), SipTransport(phone.way)
+        return await bounded(
+            sip_phone.register_once(network, server, account, transport=transport, tls=tls, expires=SIP_EXPIRES)
+        )
+    except (NotDetermined, UsageMistake) as wanting:
+        return Attempt(ending=Ending.FAILED_HERE, text=printable(str(wanting)))
 
 
 async def register_unknown(

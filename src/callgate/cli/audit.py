@@ -76,7 +76,9 @@ def audit(
     from callgate.cli.running import run_checks
 
     with ExitStack() as stack:
-        progress = stack.enter_context(collecting(len(uris))) if sys.stderr and sys.stderr.isatty() and not quiet else None
+        progress = (
+            stack.enter_context(collecting(len(uris))) if sys.stderr and sys.stderr.isatty() and not quiet else None
+        )
         report = run_checks(
             plan, uris, checks, ssh_config=ssh_config, ansible_inventory=ansible_inventory, progress=progress
         )

@@ -22,7 +22,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.endpoint.relay_frames import (
+from callgate.endpoint.relay.frames import (
     CHANNELS,
     CREDIT,
     DATA,
@@ -43,7 +43,7 @@ from callgate.endpoint.relay_frames import (
     pack_datagram,
     unpack_datagram,
 )
-from callgate.endpoint.relayed import relay_source
+from callgate.endpoint.relay.network import relay_source
 
 Serve = Callable[..., int]
 OLDEST = (3, 6)

@@ -27,15 +27,15 @@ import testinfra
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callgate.endpoint import relay_frames as relay
-from callgate.endpoint import relayed_sockets
 from callgate.endpoint.attempt import AttemptFailed, AudioCount, Ending
 from callgate.endpoint.audio import AudioChannel
-from callgate.endpoint.interactive import interactive_command, relay_from
 from callgate.endpoint.network import TransportAddress
-from callgate.endpoint.relay_frames import CHANNELS, DATA, ERROR, GONE, GRAM, GREETING, OPEN, frame, pack_datagram
-from callgate.endpoint.relay_process import end_process, start_process
-from callgate.endpoint.relayed import RelayedNetwork, relay_source
+from callgate.endpoint.relay import frames as relay
+from callgate.endpoint.relay import sockets as relayed_sockets
+from callgate.endpoint.relay.frames import CHANNELS, DATA, ERROR, GONE, GRAM, GREETING, OPEN, frame, pack_datagram
+from callgate.endpoint.relay.interactive import interactive_command, relay_from
+from callgate.endpoint.relay.network import RelayedNetwork, relay_source
+from callgate.endpoint.relay.process import end_process, start_process
 from callgate.endpoint.tls import TlsOptions, secure
 from callgate.errors import NotDetermined
 
@@ -403,7 +403,7 @@ def test_a_relay_that_does_not_greet_is_told_with_its_reason(command: list[str],
 
 
 def test_a_relay_that_says_nothing_at_all_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callgate.endpoint.relayed.START_SECONDS", 0.2)
+    monkeypatch.setattr("callgate.endpoint.relay.network.START_SECONDS", 0.2)
     ending, text = run(entered(["sleep", "30"]))
     assert (ending, text) == (Ending.FAILED_HERE, "pbx7: the relay has not greeted within 0.2 s")
 
@@ -430,10 +430,10 @@ def test_a_relay_that_dies_fails_what_is_under_way_with_its_name(serve: Serve) -
 
 def test_a_relay_that_hangs_is_noticed_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence of a vantage that is gone must not be taken for silence of the peer."""
-    monkeypatch.setattr("callgate.endpoint.relayed.PING_SECONDS", 0.05)
-    monkeypatch.setattr("callgate.endpoint.relayed.DEAD_SECONDS", 0.4)
-    monkeypatch.setattr("callgate.endpoint.relayed.ANSWER_SECONDS", 0.1)
-    monkeypatch.setattr("callgate.endpoint.relayed.END_SECONDS", 0.2)
+    monkeypatch.setattr("callgate.endpoint.relay.network.PING_SECONDS", 0.05)
+    monkeypatch.setattr("callgate.endpoint.relay.network.DEAD_SECONDS", 0.4)
+    monkeypatch.setattr("callgate.endpoint.relay.network.ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("callgate.endpoint.relay.network.END_SECONDS", 0.2)
 
     async def work() -> tuple[tuple[Ending, str], tuple[Ending, str], int]:
         async with RelayedNetwork(RELAY, "pbx7") as network:
@@ -731,7 +731,7 @@ def test_a_process_group_that_does_not_end_by_itself_is_ended() -> None:
 
 
 def test_a_line_too_long_for_one_argument_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("callgate.endpoint.interactive.MAXIMUM_COMMAND", 1000)
+    monkeypatch.setattr("callgate.endpoint.relay.interactive.MAXIMUM_COMMAND", 1000)
     with pytest.raises(NotDetermined, match="pbx7: the relay's command is longer than 1000 bytes"):
         relay_from(host("local://"), "pbx7")
 

@@ -18,10 +18,10 @@ import testinfra
 
 from callgate.endpoint.attempt import AttemptFailed, AudioCount
 from callgate.endpoint.audio import AudioChannel
-from callgate.endpoint.interactive import relay_from
 from callgate.endpoint.network import Network, TransportAddress
-from callgate.endpoint.relay_process import _members
-from callgate.endpoint.relayed import RelayedNetwork
+from callgate.endpoint.relay.interactive import relay_from
+from callgate.endpoint.relay.network import RelayedNetwork
+from callgate.endpoint.relay.process import _members
 from callgate.evidence.backends import register_backends
 from callgate.lab.host import LabHost
 from callgate.lab.pytest_fixtures import require, require_tool

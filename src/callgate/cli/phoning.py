@@ -21,7 +21,7 @@ from callgate.endpoint.exchange import Transport
 from callgate.endpoint.network import Network, TransportAddress
 from callgate.endpoint.probe.resolving import resolve
 from callgate.endpoint.probe.target import parse_target
-from callgate.endpoint.relay import LIFE_SECONDS
+from callgate.endpoint.relay.program import LIFE_SECONDS
 from callgate.endpoint.sccp_phone.dialling import checked
 from callgate.endpoint.tls import TlsOptions, check_files
 from callgate.errors import NotDetermined, UsageMistake
@@ -194,7 +194,7 @@ async def _network(vantage: str | None, ssh_config: str | None) -> AsyncIterator
         return
     import testinfra
 
-    from callgate.endpoint.interactive import relay_from
+    from callgate.endpoint.relay.interactive import relay_from
     from callgate.evidence.backends import host_uri
     from callgate.evidence.logins import SharedLogins
 

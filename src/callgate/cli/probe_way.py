@@ -44,7 +44,7 @@ class Way:
         if self.host is None:
             yield LocalNetwork()
             return
-        from callgate.endpoint.interactive import relay_from
+        from callgate.endpoint.relay.interactive import relay_from
 
         async with relay_from(self.host, self.name) as network:
             yield network

@@ -1,7 +1,7 @@
 """How endpoints reach out: streams and datagrams, whether they leave from this machine or from a vantage.
 
 Phones and probes are written against these protocols alone. `callgate.endpoint.sockets` keeps them with this machine's
-own sockets, `callgate.endpoint.relayed` with sockets that a vantage opens for us.
+own sockets, `callgate.endpoint.relay.network` with sockets that a vantage opens for us.
 """
 
 from __future__ import annotations

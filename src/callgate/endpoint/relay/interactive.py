@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 from typing import Any, Final, Protocol
 
-from callgate.endpoint.relay import LIFE_SECONDS
-from callgate.endpoint.relayed import RelayedNetwork, relay_source
+from callgate.endpoint.relay.network import RelayedNetwork, relay_source
+from callgate.endpoint.relay.program import LIFE_SECONDS
 from callgate.endpoint.vantage import MAXIMUM_COMMAND
 from callgate.errors import NotDetermined
 

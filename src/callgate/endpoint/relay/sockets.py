@@ -17,8 +17,8 @@ from callgate.endpoint.exchange import IcmpError
 from callgate.endpoint.failure import During, failure_of
 from callgate.endpoint.network import Datagram, TransportAddress
 from callgate.endpoint.open_socket import SEND_SECONDS, check_destination
-from callgate.endpoint.relay_channels import CLOSE_SECONDS
-from callgate.endpoint.relay_frames import (
+from callgate.endpoint.relay.channels import CLOSE_SECONDS
+from callgate.endpoint.relay.frames import (
     CHUNK,
     CREDIT,
     DATA,

@@ -18,8 +18,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from callgate.endpoint.relay_channels import Connection, Datagrams
-from callgate.endpoint.relay_frames import (
+from callgate.endpoint.relay.channels import Connection, Datagrams
+from callgate.endpoint.relay.frames import (
     CHANNELS,
     CHUNK,
     CREDIT,

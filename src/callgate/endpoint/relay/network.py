@@ -17,9 +17,9 @@ from typing import Final, Self
 from callgate.endpoint.attempt import AttemptFailed, Ending, printable
 from callgate.endpoint.network import ByteStream, DatagramSocket, TransportAddress
 from callgate.endpoint.open_socket import check_destination
-from callgate.endpoint.relay_frames import CHANNELS, GREETING, PING, TCP, UDP, Frames, frame
-from callgate.endpoint.relay_process import end_process, start_process
-from callgate.endpoint.relayed_sockets import (
+from callgate.endpoint.relay.frames import CHANNELS, GREETING, PING, TCP, UDP, Frames, frame
+from callgate.endpoint.relay.process import end_process, start_process
+from callgate.endpoint.relay.sockets import (
     ANSWER_SECONDS,
     Channel,
     RelayedDatagrams,
@@ -37,7 +37,7 @@ MAXIMUM_COMPLAINT: Final = 4096
 
 _READ: Final = 65536
 _OWN_IMPORT: Final = re.compile(r"^from callgate\.\S+ import (?:\([^)]*\)|[^\n(]+)\n", re.MULTILINE)
-_PARTS: Final = ("prober", "relay_frames", "relay_channels", "relay")
+_PARTS: Final = ("prober", "relay/frames", "relay/channels", "relay/program")
 _GUARD: Final = "\n\nif __name__ =="
 
 

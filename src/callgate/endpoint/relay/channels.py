@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from callgate.endpoint.prober import take_icmp, want_icmp
-from callgate.endpoint.relay_frames import (
+from callgate.endpoint.relay.frames import (
     CHANNELS,
     CHUNK,
     CREDIT,

@@ -32,7 +32,7 @@ lab-packages:
 	@sh .ci/lab-packages
 
 test: $(VENV)/.installed-dev lint lab-packages
-	$(BIN)/python -m pytest -q -n $(WORKERS) tests
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal tests
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

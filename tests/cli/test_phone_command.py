@@ -142,7 +142,12 @@ def test_closed_port_is_refused(run_callgate: Callgate) -> None:
 def test_interrupted_phone_leaves(logging_call_manager: tuple[str, Path], number: signal.Signals) -> None:
     server, log = logging_call_manager
     command = [sys.executable, "-m", "callgate", "phone", "register", server, "--device", DESK, "--stay", "60"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as staying:
+    before = signal.signal(number, signal.SIG_DFL)  # what we ignore it would too: under nohup(1) that is SIGHUP
+    try:
+        staying = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT)
+    finally:
+        signal.signal(number, before)
+    with staying:
         wait_for_line(log, f"registered {DESK}")
         for _ in range(3):  # impatience does not keep it from leaving
             staying.send_signal(number)

@@ -25,12 +25,17 @@ def as_text(attempt: Attempt, way: str, *, verbose: bool) -> str:
 def _lines(attempt: Attempt, way: str, *, verbose: bool) -> Iterator[str]:
     made, terms = attempt.call, attempt.registration
     if made is not None and attempt.ending in _HEARD:
-        head = f"call with {made.number or 'an unnamed caller'}, {made.seconds:.1f} s, {_HEARD[attempt.ending]}"
+        heard = _HEARD[attempt.ending]
+        if attempt.ending is Ending.DONE and not made.audio.echoed:
+            heard = "audio sent and received (that ours arrived does not show: none of it came back)"
+        head = f"call with {made.number or 'an unnamed caller'}, {made.seconds:.1f} s, {heard}"
     elif attempt.ending is Ending.DONE:
         head = f"registered in {attempt.milliseconds} ms"
     else:
         head = attempt.text
-    yield f"{attempt.ending}: {head}"
+    # What went wrong afterwards stands behind a semicolon.
+    after = attempt.text.partition("; ")[2] if attempt.ending is Ending.DONE else ""
+    yield f"{attempt.ending}: {head}" + (f"; {after}" if after else "")
     if attempt.source is not None:
         yield f"  from {attempt.source} to {way}"
     if terms is not None:

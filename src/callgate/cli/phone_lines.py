@@ -27,7 +27,7 @@ def _lines(attempt: Attempt, way: str, *, verbose: bool) -> Iterator[str]:
     if made is not None and attempt.ending in _HEARD:
         heard = _HEARD[attempt.ending]
         if attempt.ending is Ending.DONE and not made.audio.echoed:
-            heard = "audio sent and received (that ours arrived does not show: none of it came back)"
+            heard = "audio came, but none of ours back: whether it arrived is open"
         head = f"call with {made.number or 'an unnamed caller'}, {made.seconds:.1f} s, {heard}"
     elif attempt.ending is Ending.DONE:
         head = f"registered in {attempt.milliseconds} ms"

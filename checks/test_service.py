@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from callgate.audit import serving
-from callgate.audit.serving import Judgement
-from callgate.audit.trials import Trials
+from callgate.audit.trials import serving
+from callgate.audit.trials.serving import Judgement
+from callgate.audit.trials.trials import Trials
 from callgate.plugin import NotDetermined, control
 
 Attest = Callable[[str], None]

@@ -31,7 +31,7 @@ from callgate.evidence.evidence import Evidence
 from callgate.report.outcome import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from callgate.audit.trials import Trials
+    from callgate.audit.trials.trials import Trials
 
 control = pytest.mark.control
 """Ties a check to the control of that id in the baseline: `@control("EXP-01")`."""

@@ -48,8 +48,10 @@ def verdict(control: str, collected: Bundle) -> Verdict:
     return judged(control, target_of(collected, SITE, baseline))[0]
 
 
-# White space around a JSON document or between lines damages nothing.
-NOISE = st.binary(min_size=1, max_size=80).filter(lambda noise: bool(noise.strip()))
+# White space around a JSON document or between lines damages nothing, nor does a comment in a dump.
+NOISE = st.binary(min_size=1, max_size=80).filter(
+    lambda noise: bool(noise.strip()) and not noise.lstrip().startswith(b"#")
+)
 
 
 def damages(files: Mapping[str, bytes], name: str, random: bytes, cut: int) -> Iterator[dict[str, bytes]]:

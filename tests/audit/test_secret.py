@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from callgate.audit.secret import LONGEST, beside, password_of
+from callgate.audit.trials.secret import LONGEST, beside, password_of
 from callgate.baseline.trial_phone import TrialPhone
 from callgate.errors import NotDetermined
 

@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from callgate.audit import serving
 from callgate.audit.auditor import Side
-from callgate.audit.conversation import Guarded, nobody_like
-from callgate.audit.handshake import Handshake
-from callgate.audit.places import Place
-from callgate.audit.serving import Judgement
 from callgate.audit.target import Target
-from callgate.audit.trial import Trial
-from callgate.audit.trials import Trials
+from callgate.audit.trials import serving
+from callgate.audit.trials.conversation import Guarded, nobody_like
+from callgate.audit.trials.handshake import Handshake
+from callgate.audit.trials.places import Place
+from callgate.audit.trials.serving import Judgement
+from callgate.audit.trials.trial import Trial
+from callgate.audit.trials.trials import Trials
 from callgate.baseline.service import CATALOGUE
 from callgate.baseline.trial_phone import TrialPhone
 from callgate.endpoint.attempt import Attempt, AudioCount, CallRecord, Ending, RegistrationTerms

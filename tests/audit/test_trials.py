@@ -17,17 +17,17 @@ from typing import Any
 
 import pytest
 
-from callgate.audit import conversation, places
 from callgate.audit.auditor import AUDITOR
-from callgate.audit.conversation import Called, Guarded
-from callgate.audit.handshake import handshake
-from callgate.audit.overhearing import OverhearingNetwork
-from callgate.audit.places import Place, places_of
-from callgate.audit.placing import misplaced
-from callgate.audit.stranger import patience, register_as_stranger
 from callgate.audit.target import Target
-from callgate.audit.trial import Trial
-from callgate.audit.trials import Trials
+from callgate.audit.trials import conversation, places
+from callgate.audit.trials.conversation import Called, Guarded
+from callgate.audit.trials.handshake import handshake
+from callgate.audit.trials.overhearing import OverhearingNetwork
+from callgate.audit.trials.places import Place, places_of
+from callgate.audit.trials.placing import misplaced
+from callgate.audit.trials.stranger import patience, register_as_stranger
+from callgate.audit.trials.trial import Trial
+from callgate.audit.trials.trials import Trials
 from callgate.baseline.service import CATALOGUE, Service
 from callgate.baseline.trial_phone import TrialPhone
 from callgate.endpoint.attempt import Attempt, Ending
@@ -234,7 +234,7 @@ def test_all_phones_have_left_before_a_place_is_given_up(site: Site, monkeypatch
             ended.append(phone.name)
         return []
 
-    monkeypatch.setattr("callgate.audit.trials.register_as_stranger", stay)
+    monkeypatch.setattr("callgate.audit.trials.trials.register_as_stranger", stay)
     target = site(HALL, DESK)
     made = Trials(target, [Noting("internet", "stranger", None, ())])
     vars(made)["registrations"] = ()

@@ -21,7 +21,7 @@ from callgate.evidence.logins import SharedLogins
 from callgate.report.outcome import AuditReport, HostSummary, Outcome, Verdict
 
 if TYPE_CHECKING:
-    from callgate.audit.trials import Trials
+    from callgate.audit.trials.trials import Trials
 
 
 class AuditSession:
@@ -76,8 +76,8 @@ class AuditSession:
     def trials(self, target: Target) -> Trials:
         """What the site's test phones get of this host; nothing is sent before a check asks."""
         # Imported here: pytest loads this in every project of its environment, and most call nobody.
-        from callgate.audit.places import places_of
-        from callgate.audit.trials import Trials
+        from callgate.audit.trials.places import places_of
+        from callgate.audit.trials.trials import Trials
 
         if target.uri not in self._trials:
             self._trials[target.uri] = Trials(target, places_of(target, self.logins) if target.live else ())

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from callgate.audit.secret import beside
 from callgate.audit.target import Target
-from callgate.audit.trial import server_at, tls_of
+from callgate.audit.trials.secret import beside
+from callgate.audit.trials.trial import server_at, tls_of
 from callgate.baseline.service import Service
 from callgate.baseline.trial_phone import TrialPhone
 from callgate.endpoint.attempt import AttemptFailed, Ending

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from callgate.audit.handshake import Handshake, server_name
-from callgate.audit.trial import Trial
-from callgate.audit.trials import Trials
+from callgate.audit.trials.handshake import Handshake, server_name
+from callgate.audit.trials.trial import Trial
+from callgate.audit.trials.trials import Trials
 from callgate.baseline.service import Service
 from callgate.baseline.trial_phone import TrialPhone
 from callgate.endpoint.attempt import Ending

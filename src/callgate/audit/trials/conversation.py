@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from callgate.audit.overhearing import OverhearingNetwork
 from callgate.audit.target import Target
-from callgate.audit.trial import (
+from callgate.audit.trials.overhearing import OverhearingNetwork
+from callgate.audit.trials.trial import (
     SIP_EXPIRES,
     account_of,
     account_without,

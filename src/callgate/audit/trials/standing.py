@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from typing import Final, TypeVar
 
 from callgate.audit.auditor import Side
-from callgate.audit.places import Place
-from callgate.audit.placing import misplaced, source_toward
 from callgate.audit.target import Target
-from callgate.audit.trial import server_at
+from callgate.audit.trials.places import Place
+from callgate.audit.trials.placing import misplaced, source_toward
+from callgate.audit.trials.trial import server_at
 from callgate.baseline.service import Service
 from callgate.endpoint.attempt import printable
 from callgate.endpoint.network import Network

@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from callgate.audit.auditor import Side
-from callgate.audit.secret import beside, password_of
 from callgate.audit.target import Target
+from callgate.audit.trials.secret import beside, password_of
 from callgate.baseline.service import Service
 from callgate.baseline.trial_phone import TrialPhone
 from callgate.endpoint.attempt import Attempt, CallRecord, Ending, RegistrationTerms

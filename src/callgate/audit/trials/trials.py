@@ -12,15 +12,15 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Final
 
-from callgate.audit import conversation
-from callgate.audit.conversation import Called, Guarded
-from callgate.audit.handshake import Handshake, handshake
 from callgate.audit.phones import must_answer
-from callgate.audit.places import Place
-from callgate.audit.placing import misplaced
-from callgate.audit.standing_places import Standing
-from callgate.audit.stranger import register_as_stranger, together
-from callgate.audit.trial import Trial, not_here
+from callgate.audit.trials import conversation
+from callgate.audit.trials.conversation import Called, Guarded
+from callgate.audit.trials.handshake import Handshake, handshake
+from callgate.audit.trials.places import Place
+from callgate.audit.trials.placing import misplaced
+from callgate.audit.trials.standing import Standing
+from callgate.audit.trials.stranger import register_as_stranger, together
+from callgate.audit.trials.trial import Trial, not_here
 from callgate.baseline.service import Service
 from callgate.baseline.trial_phone import TrialPhone, clashes
 from callgate.endpoint.attempt import Attempt, Ending

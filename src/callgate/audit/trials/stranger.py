@@ -7,11 +7,11 @@ from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from callgate.audit.conversation import CONNECT_SECONDS, bounded
-from callgate.audit.overhearing import OverhearingNetwork
-from callgate.audit.placing import source_toward
 from callgate.audit.target import Target
-from callgate.audit.trial import account_without, identity_of, server_at, tls_of
+from callgate.audit.trials.conversation import CONNECT_SECONDS, bounded
+from callgate.audit.trials.overhearing import OverhearingNetwork
+from callgate.audit.trials.placing import source_toward
+from callgate.audit.trials.trial import account_without, identity_of, server_at, tls_of
 from callgate.baseline.service import Service
 from callgate.baseline.trial_phone import TrialPhone
 from callgate.endpoint import sccp_phone, sip_phone

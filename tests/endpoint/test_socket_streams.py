@@ -1,53 +1,22 @@
-"""This machine's sockets against real servers on loopback: each way an attempt ends, and nothing left open."""
+"""This machine's streams against real servers on loopback: each way one ends, and nothing left open."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import gc
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, TypeVar
+from ipaddress import ip_address
 
 import pytest
+from tests.endpoint.loopback_endings import Serve, at, echo, ending_of, run
 
-from callgate.endpoint.attempt import AttemptFailed, Ending
-from callgate.endpoint.network import Address, ByteStream, TransportAddress
-from callgate.endpoint.open_socket import address_of
-from callgate.endpoint.sockets import LINGER_BYTES, LocalNetwork
-
-Serve = Callable[..., int]
-Result = TypeVar("Result")
-
-
-def run(work: Coroutine[Any, Any, Result], seconds: float = 15) -> Result:
-    async def bounded() -> Result:
-        async with asyncio.timeout(seconds):
-            return await work
-
-    result = asyncio.run(bounded())
-    gc.collect()  # a socket left open is now reported by its ResourceWarning, which fails the test
-    return result
-
-
-def at(host: str, port: int) -> TransportAddress:
-    return TransportAddress(ip_address(host), port)
-
-
-async def ending_of(work: Coroutine[Any, Any, object]) -> tuple[Ending, str]:
-    with pytest.raises(AttemptFailed) as failed:
-        await work
-    return failed.value.ending, failed.value.text
-
-
-def echo(connection: socket.socket) -> None:
-    while data := connection.recv(65536):
-        connection.sendall(data)
+from callgate.endpoint.attempt import Ending
+from callgate.endpoint.network import ByteStream, TransportAddress
+from callgate.endpoint.sockets import LocalNetwork
 
 
 def reset(connection: socket.socket) -> None:
@@ -332,90 +301,6 @@ def test_cancelled_anywhere_nothing_stays_open(serve: Serve, step: int) -> None:
     run(work())
 
 
-def test_a_connection_to_oneself_is_no_answer() -> None:
-    """A kernel that picks the very port it is to reach connects a socket to itself."""
-
-    class Repeats(LocalNetwork):
-        def _socket(self, kind: socket.SocketKind, remote: TransportAddress) -> socket.socket:
-            sock = super()._socket(kind, remote)
-            sock.bind((str(remote.address), remote.port))
-            return sock
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        remote = at(*free.getsockname())
-    assert run(ending_of(Repeats().connect(remote, within=5))) == (
-        Ending.FAILED_HERE,
-        f"{remote}: the kernel gave this end the very port it asks",
-    )
-
-
-@pytest.mark.parametrize(
-    ("remote", "text"),
-    [
-        (at("0.0.0.0", 2000), "0.0.0.0:2000 is no host's address"),
-        (at("::", 2000), "[::]:2000 is no host's address"),
-        (at("fe80::1", 2000), "[fe80::1]:2000: a link-local address needs its zone, like fe80::1%eth0"),
-        (at("fe80::1%nosuch0", 2000), "[fe80::1%nosuch0]:2000: there is no interface nosuch0"),
-    ],
-)
-def test_addresses_that_lead_nowhere_have_no_route(remote: TransportAddress, text: str) -> None:
-    assert run(ending_of(LocalNetwork().connect(remote, within=5))) == (Ending.NO_ROUTE, text)
-    assert run(ending_of(LocalNetwork().datagrams(toward=remote))) == (Ending.NO_ROUTE, text)
-
-
-def test_the_source_address_is_used(serve: Serve) -> None:
-    peers: list[str] = []
-
-    def note(connection: socket.socket) -> None:
-        peers.append(connection.getpeername()[0])
-        echo(connection)
-
-    async def work() -> tuple[Address, Address]:
-        network = LocalNetwork(IPv4Address("127.0.0.9"))
-        remote = at("127.0.0.1", serve(note))
-        stream = await network.connect(remote, within=5)
-        datagrams = await network.datagrams(toward=remote)
-        own = stream.local.address, datagrams.local.address
-        await stream.send(b"x")
-        await stream.receive()
-        await stream.close()
-        await datagrams.close()
-        return own
-
-    assert run(work()) == (IPv4Address("127.0.0.9"),) * 2
-    assert peers == ["127.0.0.9"]
-
-
-@pytest.mark.parametrize(
-    ("source", "text"),
-    [
-        ("192.0.2.77", "cannot send from 192.0.2.77: EADDRNOTAVAIL"),
-        ("::1", "127.0.0.1:2000 cannot be reached from ::1: one is IPv4, the other IPv6"),
-    ],
-)
-def test_a_source_that_is_not_here_fails_here(source: str, text: str) -> None:
-    network = LocalNetwork(ip_address(source))
-    expected = (Ending.FAILED_HERE, text)
-    assert run(ending_of(network.connect(at("127.0.0.1", 2000), within=5))) == expected
-    assert run(ending_of(network.datagrams(toward=at("127.0.0.1", 2000)))) == expected
-
-
-@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRINUSE])
-def test_what_this_machine_lacks_fails_here(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def lacks(*arguments: object) -> socket.socket:
-        raise OSError(number, "")
-
-    async def work() -> tuple[Ending, Ending]:
-        with monkeypatch.context() as patch:
-            patch.setattr("callgate.endpoint.sockets.socket.socket", lacks)
-            stream, _ = await ending_of(LocalNetwork().connect(at("127.0.0.1", 2000), within=5))
-            datagrams, _ = await ending_of(LocalNetwork().datagrams(toward=at("127.0.0.1", 2000)))
-        return stream, datagrams
-
-    assert run(work()) == (Ending.FAILED_HERE, Ending.FAILED_HERE)
-
-
 def test_five_hundred_streams_at_once(serve: Serve) -> None:
     async def work() -> int:
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -443,90 +328,3 @@ def test_five_hundred_streams_at_once(serve: Serve) -> None:
         assert run(work()) == 500
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
-def test_datagrams_leave_from_an_even_port_of_the_right_address(serve_datagrams: Serve, loopback: str) -> None:
-    async def work() -> None:
-        remote = at(loopback, serve_datagrams(lambda datagram: [datagram, datagram[::-1]], loopback))
-        sockets = [await LocalNetwork().datagrams(toward=remote) for _ in range(8)]
-        for sock in sockets:
-            assert sock.local.port % 2 == 0
-            assert sock.local.address == remote.address
-            await sock.send(b"ping", remote)
-            first, second = await sock.receive(), await sock.receive()
-            assert {first.data, second.data} == {b"ping", b"gnip"}
-            assert first.source == remote
-        for sock in sockets:
-            await sock.close()
-            await sock.close()
-            assert (await ending_of(sock.receive()))[0] is Ending.FAILED_HERE
-            assert (await ending_of(sock.send(b"", remote)))[0] is Ending.FAILED_HERE
-
-    run(work())
-
-
-def test_a_closed_datagram_port_is_refused_though_the_socket_is_not_connected(
-    closed_port: Callable[..., int], loopback: str
-) -> None:
-    remote = at(loopback, closed_port(loopback))
-
-    async def work() -> tuple[Ending, str]:
-        sock = await LocalNetwork().datagrams(toward=remote)
-        await sock.send(b"ping", remote)
-        found = await ending_of(sock.receive())
-        with pytest.raises(TimeoutError):  # once for each datagram
-            async with asyncio.timeout(0.05):
-                await sock.receive()
-        await sock.close()
-        return found
-
-    ending, text = run(work())
-    assert ending is Ending.REFUSED
-    assert text == f"{remote}: ICMP port unreachable from {loopback}"
-
-
-def test_refused_datagrams_do_not_stop_the_sender_nor_hide_the_answers(
-    serve_datagrams: Serve, closed_port: Callable[..., int]
-) -> None:
-    closed = at("127.0.0.1", closed_port())
-
-    async def work() -> tuple[int, int]:
-        remote = at("127.0.0.1", serve_datagrams(lambda datagram: [datagram]))
-        sock = await LocalNetwork().datagrams(toward=remote)
-        for _ in range(10):
-            await sock.send(b"to nobody", closed)
-            await sock.send(b"to someone", remote)
-        answers = refusals = 0
-        while answers < 10:
-            try:
-                datagram = await sock.receive()
-            except AttemptFailed as failure:
-                refusals += failure.ending is Ending.REFUSED
-            else:
-                answers += datagram.data == b"to someone"
-        await sock.close()
-        return answers, refusals
-
-    answers, refusals = run(work())
-    assert answers == 10
-    assert refusals >= 1
-
-
-def test_a_socket_of_one_family_cannot_reach_the_other() -> None:
-    async def work() -> tuple[Ending, str]:
-        sock = await LocalNetwork().datagrams(toward=at("127.0.0.1", 5060))
-        found = await ending_of(sock.send(b"x", at("::1", 5060)))
-        too_long, _ = await ending_of(sock.send(bytes(65536), at("127.0.0.1", 5060)))
-        assert too_long is Ending.FAILED_HERE
-        await sock.close()
-        return found
-
-    assert run(work()) == (Ending.NO_ROUTE, "[::1]:5060: cannot be reached from 127.0.0.1")
-
-
-def test_the_zone_of_an_address_is_named_by_its_interface() -> None:
-    index = socket.if_nametoindex("lo")
-    assert address_of(("fe80::1", 7, 0, index)) == TransportAddress(IPv6Address("fe80::1%lo"), 7)
-    assert address_of(("fe80::1%lo", 7, 0, index)) == TransportAddress(IPv6Address("fe80::1%lo"), 7)
-    assert address_of(("2001:db8::1", 7, 0, 0)) == at("2001:db8::1", 7)
-    assert LINGER_BYTES <= 1 << 20

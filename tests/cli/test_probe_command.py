@@ -293,14 +293,19 @@ def test_an_interrupted_run_shows_what_it_knows(listen: Listen, closed: int, tmp
         until_closed(connection)
 
     arguments = [f"127.0.0.1:{closed}", f"127.0.0.1:{listen(accepted)}", "--service", "sccp", "--timeout", "30"]
-    with subprocess.Popen(
-        [sys.executable, "-m", "callgate", "probe", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        env={**os.environ, "PYTHONPATH": str(Path(callgate.__file__).parents[1])},
-    ) as process:
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored from birth when the tests run in the background
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "callgate", "probe", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env={**os.environ, "PYTHONPATH": str(Path(callgate.__file__).parents[1])},
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
         assert process.stdout is not None
         assert "refused" in process.stdout.readline(), "shown before the rest is known"
         assert stuck.wait(30)

@@ -63,9 +63,10 @@ def trial(
     audio: AudioCount | None = None,
     heard: int | None = None,
     itself: bool = False,
-    transcript: tuple[str, ...] = (),
+    granted: bool | None = None,
 ) -> Trial:
-    terms = RegistrationTerms(interval_seconds=interval) if ending is Ending.DONE else None
+    taken = ending is Ending.DONE if granted is None else granted
+    terms = RegistrationTerms(interval_seconds=interval) if taken else None
     sent_from = TransportAddress(ip_address(source or SOURCES[side, family]), 40000)
     return Trial(
         phone=phone,
@@ -79,7 +80,6 @@ def trial(
             source=sent_from,
             registration=terms,
             call=None if audio is None else CallRecord(number="600", audio=audio),
-            transcript=transcript,
         ),
         heard=heard,
         itself=itself,
@@ -323,7 +323,7 @@ def test_refusal_of_the_unknown_proves_nothing_where_the_known_is_refused_too(pb
 def test_unknown_device_that_is_registered_and_then_dropped_was_registered(pbx: Pbx, ending: Ending) -> None:
     """Auto-registration acknowledges, and then has the phone start again."""
     target, desk = pbx()
-    dropped = trial(desk, "trusted", ending, transcript=("> RegisterReqMessage", "< RegisterAckMessage", "< Reset"))
+    dropped = trial(desk, "trusted", ending, granted=True)
     made = trials(target, trial(desk, "trusted", Ending.DONE), unknown_devices=[dropped])
     assert verdict(serving.unknown_refused(made)) == "fail"
 

@@ -63,6 +63,8 @@ def test_at_each_step_it_ends_by_name(step: type[Message], turn: Turn, ending: E
     begun = time.monotonic()
     attempt = calling(Loopback(CallManager(), turns={step: turn}))
     assert attempt.ending is ending, attempt
+    # What RegisterAck granted stays told: a server that takes a device and then drops it did take it.
+    assert (attempt.registration is None) == (step is registration.RegisterReqMessage)
     assert time.monotonic() - begun < BOUND
 
 

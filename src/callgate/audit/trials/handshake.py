@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from callgate.audit.target import Target
+from callgate.audit.trials.conversation import CONNECT_SECONDS
 from callgate.audit.trials.secret import beside
 from callgate.audit.trials.trial import server_at, tls_of
 from callgate.baseline.service import Service
@@ -17,7 +18,6 @@ from callgate.endpoint.network import Network
 from callgate.endpoint.tls import TlsOptions, secure
 from callgate.evidence.listener import Address, Family
 
-CONNECT_SECONDS: Final = 4.0
 HANDSHAKE_SECONDS: Final = 5.0
 _DNS_NAME: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 

@@ -62,7 +62,7 @@ class Trial:
     @property
     def taken(self) -> bool:
         """Whether an SCCP phone was registered, whatever became of it then."""
-        return self.done or "< RegisterAckMessage" in self.attempt.transcript
+        return self.done or self.attempt.registration is not None
 
     @property
     def family(self) -> Family:

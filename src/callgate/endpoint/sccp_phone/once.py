@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from callgate.endpoint.attempt import Attempt, AttemptFailed, CallRecord, Ending, RegistrationTerms
+from callgate.endpoint.attempt import Attempt, AttemptFailed, CallRecord, Ending
 from callgate.endpoint.network import Network, TransportAddress
 from callgate.endpoint.sccp_phone.dialling import checked
 from callgate.endpoint.sccp_phone.identity import Identity, Patience
@@ -75,12 +75,11 @@ async def answer_once(
 async def _attempt(phone: SccpPhone, act: Callable[[SccpPhone], Awaitable[CallRecord | None]]) -> Attempt:
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    terms: RegistrationTerms | None = None
     call: CallRecord | None = None
     failure: AttemptFailed | None = None
     async with phone:
         try:
-            terms = await phone.register()
+            await phone.register()
             call = await act(phone)
         except AttemptFailed as error:
             failure = error
@@ -96,7 +95,7 @@ async def _attempt(phone: SccpPhone, act: Callable[[SccpPhone], Awaitable[CallRe
         text=text,
         source=phone.source,
         milliseconds=round(1000 * ((phone.decided or loop.time()) - begun)),
-        registration=terms,
+        registration=phone.terms,
         call=call,
         transcript=tuple(phone.transcript),
     )

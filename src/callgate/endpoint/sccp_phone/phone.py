@@ -67,6 +67,11 @@ class SccpPhone:
         self._echo = False
 
     @property
+    def terms(self) -> RegistrationTerms | None:
+        """What the server granted with RegisterAck, whatever became of it then; None if there was none."""
+        return None if self._device is None else self._device.terms
+
+    @property
     def violations(self) -> tuple[Violation, ...]:
         """What was out of order in what either side sent; the first 100."""
         return () if self._device is None else self._device.violations

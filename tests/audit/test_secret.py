@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from callgate.audit.trials.secret import LONGEST, beside, password_of
+from callgate.audit.trials.secret import beside, password_of
 from callgate.baseline.trial_phone import TrialPhone
+from callgate.endpoint.sip_phone.password import LONGEST
 from callgate.errors import NotDetermined
 
 
@@ -25,7 +26,7 @@ def test_password_that_is_not_in_the_environment(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("HALL", raising=False)
     if value is not None:
         monkeypatch.setenv("HALL", value)
-    with pytest.raises(NotDetermined, match="hall: its password is not there: HALL is not set"):
+    with pytest.raises(NotDetermined, match="hall: its password cannot be had: HALL is not set"):
         password_of(phone(password_env="HALL"), None)
 
 
@@ -74,6 +75,8 @@ def test_absolute_paths_and_homes_stay_what_they_are(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("value", ["two\nlines", "tab\there", "\udcff"])
 def test_password_that_no_digest_can_be_made_of(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HALL", value)
-    with pytest.raises(NotDetermined, match="hall: its password cannot be used") as error:
+    with pytest.raises(
+        NotDetermined, match="HALL: what it holds is not one line"
+    ) as error:
         password_of(phone(password_env="HALL"), None)
     assert value not in str(error.value)

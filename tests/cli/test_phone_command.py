@@ -191,7 +191,7 @@ def test_sip_call_needs_a_server_that_answers(run_callgate: Callgate) -> None:
         (("register", "127.0.0.1", "--device", "S" * (LONGEST_NAME + 1)), "15"),
         (("register", "127.0.0.1:99999", "--device", DESK), "99999"),
         (("register", "[::1", "--device", DESK), "[::1"),
-        (("register", "127.0.0.1", "--user", "x", "--password-env", "CALLGATE_UNSET"), "this variable is not set"),
+        (("register", "127.0.0.1", "--user", "x", "--password-env", "CALLGATE_UNSET"), "CALLGATE_UNSET is not set"),
         (("register", "127.0.0.1", "--user", "x", "--password-file", "missing"), "missing: No such file"),
         (("register", "127.0.0.1", "--device", DESK, "--tls", "--ca", "missing.pem"), "missing.pem"),
         (("register", "127.0.0.1", "--device", DESK, "--from", "nope://x"), "no back end is called 'nope'"),

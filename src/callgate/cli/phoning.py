@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from ipaddress import IPv4Network, IPv6Network
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -23,11 +21,11 @@ from callgate.endpoint.probe.resolving import resolve
 from callgate.endpoint.probe.target import parse_target
 from callgate.endpoint.relay.program import LIFE_SECONDS
 from callgate.endpoint.sccp_phone.dialling import checked
+from callgate.endpoint.sip_phone.password import password_in_file, password_in_variable
 from callgate.endpoint.tls import TlsOptions, check_files
 from callgate.errors import NotDetermined, UsageMistake
 
 _PORTS: Final = {("sccp", False): 2000, ("sccp", True): 2443, ("sip", False): 5060, ("sip", True): 5061}
-LONGEST_PASSWORD: Final = 1024
 LONGEST_NUMBER: Final = 128
 LONGEST_AT_VANTAGE: Final = LIFE_SECONDS - 120
 
@@ -166,23 +164,8 @@ def _password(options: dict[str, Any]) -> str | None:
     if variable is not None and path is not None:
         raise UsageMistake("--password-env and --password-file exclude each other")
     if variable is not None:
-        if not os.environ.get(variable):
-            raise UsageMistake(f"--password-env {variable}: this variable is not set")
-        return os.environ[variable]
-    return None if path is None else _only_line(path)
-
-
-def _only_line(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            text = file.read(LONGEST_PASSWORD + 1).decode().rstrip("\r\n")
-    except OSError as error:
-        raise UsageMistake(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UsageMistake(f"{path}: not UTF-8") from None
-    if not 0 < len(text) <= LONGEST_PASSWORD or "\n" in text:
-        raise UsageMistake(f"{path}: one line with a password of 1 to {LONGEST_PASSWORD} bytes is expected")
-    return text
+        return password_in_variable(variable)
+    return None if path is None else password_in_file(path)
 
 
 @asynccontextmanager

@@ -75,8 +75,6 @@ def test_absolute_paths_and_homes_stay_what_they_are(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("value", ["two\nlines", "tab\there", "\udcff"])
 def test_password_that_no_digest_can_be_made_of(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("HALL", value)
-    with pytest.raises(
-        NotDetermined, match="HALL: what it holds is not one line"
-    ) as error:
+    with pytest.raises(NotDetermined, match="HALL: what it holds is not one line") as error:
         password_of(phone(password_env="HALL"), None)
     assert value not in str(error.value)

@@ -28,7 +28,7 @@ def tell(verbose: bool) -> int:
         apply_firewall(lab.pbx, "usual")
         still = _audit(plan, lab, verbose)
         _say("   SCCP is 2000/tcp: still open, and so are SIP over TCP and all of IPv6.")
-        _say("3. The right remedy: every VoIP port, both families, trusted networks only, the rest dropped.")
+        _say("3. The right remedy: every VoIP port, both families, trusted networks only, the rest dropped; saved too.")
         lab.pbx.run(["iptables", "-F", "INPUT"])
         apply_firewall(lab.pbx, "right")
         closed = _audit(plan, lab, verbose)

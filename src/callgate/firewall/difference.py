@@ -32,11 +32,14 @@ def difference(before: Policy, after: Policy, question: Question, families: Iter
     """Compare two policies by meaning: the order and the form of their rules do not count."""
     asked = tuple(families)
     then, now = sources_reaching(before, question, asked), sources_reaching(after, question, asked)
-    return Difference(gained=_apart(now, then), lost=_apart(then, now))
+    return Difference(gained=apart(now, then), lost=apart(then, now))
 
 
-def _apart(some: Sources, others: Sources) -> Sources:
-    """Who is in one set and not in the other; nobody whom the same doubt holds in both."""
+def apart(some: Sources, others: Sources) -> Sources:
+    """Who is in one set and not in the other; nobody who is in doubt in both.
+
+    Perhaps, where one of the two leaves it open: who surely was in and now perhaps is has perhaps lost, not gained.
+    """
     doors = {}
     for entrance, door in some - others:
         known = others.doors.get(entrance)

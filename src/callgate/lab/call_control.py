@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Final, Literal
 
 from callgate.lab.availability import find_tool
+from callgate.lab.boot_files import NFTABLES_UNIT, save_nftables
+from callgate.lab.boot_units import enable_as_packaged
 from callgate.lab.call_manager import start_call_manager
 from callgate.lab.host import LabHost
 from callgate.lab.kamailio import start_kamailio
@@ -70,9 +72,15 @@ def start_servers(pbx: LabHost) -> CallControl:
 
 
 def apply_firewall(pbx: LabHost, kind: Literal["none", "usual", "right"]) -> None:
-    """Load `usual` (the advice that is around) or `right` rules; `none` leaves the host open."""
+    """Load `usual` (the advice that is around) or `right` rules; `none` leaves the host open.
+
+    The right ones are saved too, and `nftables.service` is enabled where the machine has it: they are there after a
+    reboot.
+    """
     if kind == "usual":
         for command in USUAL_REMEDY:
             pbx.run(shlex.split(command))
     elif kind == "right":
         pbx.load_nft(RIGHT_REMEDY_NFT)
+        save_nftables(pbx, RIGHT_REMEDY_NFT)
+        enable_as_packaged(pbx, NFTABLES_UNIT)

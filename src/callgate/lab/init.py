@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import sys
 import time
 from contextlib import suppress
@@ -24,8 +25,19 @@ MOUNTS = (
     ("-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/run"),
     ("-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/var/log"),
 )
-ETC = ("-t", "overlay", "-o", "lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work", "overlay", "/etc")
+UPPER = "/run/etc/upper"
+ETC = ("-t", "overlay", "-o", f"lowerdir=/etc,upperdir={UPPER},workdir=/run/etc/work", "overlay", "/etc")
 """Writes below /etc stay in the host: what it loads at boot is then its own."""
+FOREIGN_FILES = (
+    *("nftables.conf", "ipset.conf", "rc.local", "default/ufw", "default/netfilter-persistent"),
+    *(f"sysconfig/{name}" for name in ("iptables", "ip6tables", "nftables.conf", "ipset")),
+    *(f"rc{level}.d" for level in "0123456S"),
+)
+FOREIGN_DIRECTORIES = (
+    *("systemd/system", "nftables", "nftables.d", "iptables", "ufw", "firewalld", "csf", "callgate", "network"),
+    "sysconfig/ipset.d",
+)
+"""What the machine enables and how it guards itself, below /etc: it is not the host's."""
 
 
 def mount(*arguments: str) -> None:
@@ -35,17 +47,34 @@ def mount(*arguments: str) -> None:
         raise OSError(f"mount {' '.join(arguments)} failed")
 
 
+def own_etc() -> None:
+    """Give the host its /etc: the machine's, without the machine's firewall; nothing is enabled there.
+
+    The owner of the machine's directories may be nobody in this user namespace, so that nothing can be deleted in
+    them. But what is a character device 0:0 in the upper layer is not there (overlayfs calls it a whiteout).
+    """
+    for name in FOREIGN_FILES:
+        if os.path.lexists(f"/etc/{name}"):
+            os.makedirs(os.path.dirname(f"{UPPER}/{name}"), exist_ok=True)
+            os.mknod(f"{UPPER}/{name}", stat.S_IFCHR, os.makedev(0, 0))
+    mount(*ETC)
+    for name in FOREIGN_DIRECTORIES:
+        if os.path.isdir(f"/etc/{name}"):
+            mount("-t", "tmpfs", "-o", "mode=0755", "tmpfs", f"/etc/{name}")
+    os.makedirs("/etc/systemd/system", exist_ok=True)
+
+
 def main(name: str, directory: str, settings: dict[str, str]) -> None:
     """Prepare the host, then hold its namespaces until stdin ends; removes `directory` at the end."""
     os.umask(0o022)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with open("/proc/self/stat", encoding="ascii") as stat:  # still the builder's /proc: the pid it knows us by
-        pid = int(stat.read().split(maxsplit=1)[0])
+    with open("/proc/self/stat", encoding="ascii") as own:  # still the builder's /proc: the pid it knows us by
+        pid = int(own.read().split(maxsplit=1)[0])
     for arguments in MOUNTS:
         mount(*arguments)
-    for path in ("/run/sshd", "/run/lock", "/run/etc", "/run/etc/upper", "/run/etc/work"):
+    for path in ("/run/sshd", "/run/lock", "/run/etc", UPPER, "/run/etc/work"):
         os.mkdir(path, 0o755)
-    mount(*ETC)
+    own_etc()
     socket.sethostname(name)
     for setting, value in settings.items():
         with open(f"/proc/sys/{setting}", "w", encoding="ascii") as knob:

@@ -6,11 +6,13 @@ from typing import Final
 
 from callgate.errors import LabError
 from callgate.lab.availability import find_tool
+from callgate.lab.boot_units import enable_as_packaged
 from callgate.lab.host import LabHost
 
 TOOLS: Final = {"ufw": "ufw", "iptables": "iptables", "ip6tables": "iptables"}
 """Programs ufw needs, and the Debian package of each."""
 
+UNIT: Final = "ufw.service"
 DONE_WITHIN: Final = 20.0
 """Seconds a ufw command may take (usually 0.3, `enable` 1)."""
 
@@ -56,11 +58,15 @@ def ufw_unavailable() -> str | None:
 
 
 def start_ufw(host: LabHost) -> Ufw:
-    """Enable ufw as freshly installed: what comes in is dropped, but for answers and ICMP. Raises LabError."""
+    """Enable ufw as freshly installed: what comes in is dropped, but for answers and ICMP. Raises LabError.
+
+    Its unit is enabled too, so that `callgate.lab.boot_files.reboot` loads its rules again.
+    """
     if reason := ufw_unavailable():
         raise LabError(reason)
     host.run(["sh", "-c", _OWN_FILES])
     host.write_etc("default/ufw", _DEFAULTS)
+    enable_as_packaged(host, UNIT)
     ufw = Ufw(host)
     ufw.command("--force", "enable")
     return ufw

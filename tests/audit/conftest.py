@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import testinfra
+from tests.evidence.boot_files import BOOT_FILES, unit_states
 
 from callgate.audit.answers import Answers
 from callgate.audit.plan import AuditPlan
@@ -46,8 +47,9 @@ QUIET_HOST = {
     "proc-net-ip_vs.txt": b"IP Virtual Server version 1.2.1 (size=4096)\n",
     "sysctl.txt": b"net.ipv4.ip_forward = 0\nnet.ipv6.conf.all.forwarding = 0\n",
     "conntrack.txt": b"",
+    **unit_states(),
 }
-"""A host without a firewall, without VoIP, that forwards nothing."""
+"""A host without a firewall, without VoIP, that forwards nothing, and on which nothing loads rules at boot."""
 
 SERVING_HOST = {
     **QUIET_HOST,
@@ -60,10 +62,19 @@ SERVING_HOST = {
 }
 """A host that serves SCCP to the phones behind eth0 and to nobody else."""
 
+BOOTING_HOST = {
+    **SERVING_HOST,
+    **unit_states("netfilter-persistent"),
+    "etc/iptables/rules.v4": SERVING_HOST["iptables-save.txt"],
+    "etc/iptables/rules.v6": SERVING_HOST["ip6tables-save.txt"],
+}
+"""The same, with its rules saved and loaded at boot."""
+
 
 def bundle(files: Mapping[str, bytes]) -> Bundle:
-    """A bundle with a manifest, as the collector makes it."""
+    """A bundle with a manifest, as the collector makes it; boot files that are not given the host does not have."""
     taken = [Taken(name, f"print {name}", FileState.COLLECTED, 0, data, "") for name, data in files.items()]
+    taken += [Taken(name, f"cat /{name}", FileState.ABSENT, None, b"", "") for name in BOOT_FILES if name not in files]
     return bundle_of("ssh://pbx1", datetime(2026, 11, 22, tzinfo=UTC), "0", taken)
 
 

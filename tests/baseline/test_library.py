@@ -77,7 +77,8 @@ def test_the_default_baseline_judges_sccp_and_sip_on_the_host() -> None:
     assert core.services == ("sccp", "sccp-tls", "sip-udp", "sip-tcp", "sip-tls")
     exposure = {"EXP-01", "EXP-02", "EXP-03", "EXP-06"}
     service = {f"SVC-0{number}" for number in range(1, 9)}
-    assert set(core.controls) == exposure | service | {"LSN-02", "LSN-03", "LSN-04", "ANS-01", "ANS-02"}
+    boot = {f"PER-0{number}" for number in range(1, 6)}
+    assert set(core.controls) == exposure | boot | service | {"LSN-02", "LSN-03", "LSN-04", "ANS-01", "ANS-02"}
     assert core.judged_from == "inside"
     assert core.chain == ("voip-core",)
     assert core.controls["LSN-02"].severity == "high"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import testinfra
+from tests.lab.running_only import as_it_runs
 
 from callgate.audit.plan import make_plan
 from callgate.audit.reaching import reaching_of
@@ -63,9 +64,13 @@ class Seen:
 
 
 def seen(lab: Lab, ports: Iterable[int] = (2000,), *, baseline: str = "voip-core", service: str = "sccp") -> Seen:
-    """Collect the PBX and audit it, ask its rules who reaches the service, and dial `ports` from both sides."""
+    """Collect the PBX and audit it as it runs, ask its rules who reaches the service, and dial `ports` from both sides.
+
+    How it boots is not judged: most of these hosts hold rules that nothing saves.
+    """
     site = lab.directory / "trusted.yaml"
     site.write_text(SITE, encoding="utf-8")
+    rules = as_it_runs(lab.directory, baseline)
     register_backends()
     bundle = collect(testinfra.get_host(host_uri(lab.pbx.uri)))
     evidence = lab.pbx.new_directory("bundle") / "evidence"
@@ -73,7 +78,7 @@ def seen(lab: Lab, ports: Iterable[int] = (2000,), *, baseline: str = "voip-core
     # The calls leave flows behind, but the evidence is there by now.
     with ThreadPoolExecutor(1) as pool:
         calls = pool.submit(dialled, lab, ports)
-        code, report = _audit(f"bundle://{evidence}", site, baseline)
+        code, report = _audit(f"bundle://{evidence}", site, str(rules))
         reach, doubtful = _reach(Evidence(bundle), site, service)
         got_in = calls.result()
     assert report["exit_code"] == code

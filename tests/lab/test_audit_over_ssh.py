@@ -58,7 +58,7 @@ def test_exposed_pbx_fails(pbx_lab: Lab, sshd: Sshd, tmp_path: Path) -> None:
     done = audit(pbx_lab, sshd, tmp_path / "r.xml")
     assert done.returncode == 1, done.stderr
     counts = outcomes(tmp_path / "r.xml")
-    assert counts["failures"] == 6
+    assert counts["failures"] == 9  # three services, by rules, by probes, and after a boot
     assert counts["errors"] == 0
 
 
@@ -76,7 +76,7 @@ def test_host_with_sshd_down_is_an_error_for_every_control(pbx_lab: Lab, sshd: S
     assert done.returncode == 3
     counts = outcomes(tmp_path / "r.xml")
     assert counts["errors"] == counts["tests"] > 0
-    # Nine controls, each with a suite of its own.
+    # Each control has a suite of its own.
     assert len(ElementTree.parse(tmp_path / "r.xml").getroot().findall("testsuite")) == len(
         load_baseline("voip-core").controls
     )
@@ -148,6 +148,6 @@ def test_plain_pytest_run_of_the_checks_gives_the_same_verdicts(pbx_lab: Lab, ss
     command += [f"--ssh-config={sshd.ssh_config}", f"--site={write_site(pbx_lab)}", f"--audit-junit={tmp_path}/r.xml"]
     done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", timeout=90)
     assert done.returncode == 1, done.stdout
-    assert "6 failed, 17 passed, 22 skipped" in done.stdout
+    assert "9 failed, 27 passed, 26 skipped" in done.stdout
     assert outcomes(tmp_path / "r.xml")["failures"] == 6
     assert sshd.logins() == 1

@@ -1,4 +1,4 @@
-"""Every control, on a real host on which it fails and on one on which it passes."""
+"""Every control on a real host on which it fails and on one on which it passes; for booting elsewhere as well."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from tests.lab.running_only import as_it_runs
 
 from callgate.lab.availability import lab_unavailable
+from callgate.lab.boot_files import NFTABLES_UNIT, enable
 from callgate.lab.call_control import apply_firewall, start_servers, write_site
 from callgate.lab.certificate import self_signed
 from callgate.lab.pytest_fixtures import require, require_tool
@@ -31,10 +32,12 @@ time.sleep(60)
 """
 
 
-def audit(lab: Lab, more_site: str = "", *, options: Sequence[str] = ()) -> tuple[int, Verdicts]:
+def audit(lab: Lab, more_site: str = "", *, baseline: str = "voip-core", boots: bool = False) -> tuple[int, Verdicts]:
+    """Exit code and verdicts; what a boot brings is judged where `boots` is set."""
     site = write_site(lab)
     site.write_text(site.read_text(encoding="utf-8") + more_site, encoding="utf-8")
-    command = [sys.executable, "-m", "callgate", "audit", lab.pbx.uri, "--site", str(site), "--json", "-", *options]
+    command = [sys.executable, "-m", "callgate", "audit", lab.pbx.uri, "--site", str(site), "--json", "-"]
+    command += ["--baseline", baseline if boots else str(as_it_runs(lab.directory, baseline))]
     done = subprocess.run(command, capture_output=True, timeout=60)
     assert done.stdout, done.stderr.decode()
     report = json.loads(done.stdout)
@@ -71,13 +74,14 @@ def test_usual_remedy_leaves_sccp_and_sip_over_tcp_open(pbx_lab: Lab) -> None:
 
 def test_protected_pbx_passes_everything_and_its_phones_are_answered(pbx_lab: Lab) -> None:
     apply_firewall(pbx_lab.pbx, "right")
-    code, verdicts = audit(pbx_lab)
+    enable(pbx_lab.pbx, NFTABLES_UNIT)
+    code, verdicts = audit(pbx_lab, boots=True)
     assert code == 0
-    for control in ("EXP-01", "EXP-03", "ANS-01"):
+    for control in ("EXP-01", "EXP-03", "ANS-01", "PER-01", "PER-03", "PER-04", "PER-05"):
         assert set(verdicts[control].values()) == {"pass"}, control
     assert verdicts["EXP-06"] == {None: "pass"}
-    assert only(verdicts["EXP-02"], "pass") == {"sccp", "sip-udp", "sip-tcp"}
-    assert only(verdicts["ANS-02"], "pass") == {"sccp", "sip-udp", "sip-tcp"}
+    for control in ("EXP-02", "ANS-02", "PER-02"):
+        assert only(verdicts[control], "pass") == {"sccp", "sip-udp", "sip-tcp"}, control
 
 
 def test_ipv4_only_allow_list_locks_ipv6_phones_out(lab: Lab) -> None:
@@ -255,7 +259,7 @@ def test_forged_source_is_believed_unless_the_way_back_is_checked(rp_filter: int
             "table inet t { chain i { type filter hook input priority 0; policy drop;\n"
             ' iifname "lo" accept\n ip saddr 192.168.1.0/24 tcp dport 2000 accept\n}\n}\n'
         )
-        _, verdicts = audit(lab, options=["--baseline", "voip-strict"])
+        _, verdicts = audit(lab, baseline="voip-strict")
         assert verdicts["EXP-04"]["sccp"] == verdict
         assert verdicts["EXP-05"] == {None: "pass"}
 
@@ -265,7 +269,7 @@ def test_default_of_accept_fails_what_the_strict_baseline_asks(lab: Lab) -> None
         "table inet t { chain i { type filter hook input priority 0;\n"
         ' iifname "eth1" tcp dport { 2000, 2443, 5060, 5061 } drop\n iifname "eth1" udp dport 5060 drop\n}\n}\n'
     )
-    _, verdicts = audit(lab, options=["--baseline", "voip-strict"])
+    _, verdicts = audit(lab, baseline="voip-strict")
     assert verdicts["EXP-05"] == {None: "fail"}
     assert set(verdicts["EXP-01"].values()) == {"pass"}
 
@@ -273,7 +277,7 @@ def test_default_of_accept_fails_what_the_strict_baseline_asks(lab: Lab) -> None
 def test_service_that_does_not_run_is_exposed_only_for_the_strict_baseline(lab: Lab) -> None:
     _, verdicts = audit(lab)
     assert set(verdicts["EXP-01"].values()) == {"pass"}
-    _, verdicts = audit(lab, options=["--baseline", "voip-strict"])
+    _, verdicts = audit(lab, baseline="voip-strict")
     assert set(verdicts["EXP-01"].values()) == {"fail"}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from callgate.baseline.library import load_baseline
 from callgate.lab.call_control import (
     DEVICES,
     SCCP_PHONE,
@@ -35,8 +36,7 @@ title: The family Service alone
 extends: [voip-core]
 controls:
 """ + "".join(
-    f"  - {{id: {id_}, enabled: false}}\n"
-    for id_ in ("EXP-01", "EXP-02", "EXP-03", "EXP-06", "LSN-02", "LSN-03", "LSN-04", "ANS-01", "ANS-02")
+    f"  - {{id: {id_}, enabled: false}}\n" for id_ in load_baseline("voip-core").controls if not id_.startswith("SVC-")
 )
 PASSWORDS = {user: f"right-{user}" for user in SIP_USERS}
 SCCP_SITE = "test_phones:\n" + SCCP_PHONE

@@ -10,7 +10,7 @@ from testinfra.host import Host
 from callgate.audit.plan import AuditPlan
 from callgate.baseline.network import used_by_many
 from callgate.baseline.site import AccountedListener
-from callgate.errors import CollectionError
+from callgate.errors import CollectionError, NotDetermined
 from callgate.evidence.backends import host_key, host_name
 from callgate.evidence.bundle import Bundle
 from callgate.evidence.evidence import Evidence
@@ -50,11 +50,20 @@ class Target:
         self.require()
         if not isinstance(self._collected, Bundle):
             raise CollectionError(self.uri, "no evidence is collected: the baseline judges from outside")
-        return Evidence(self._collected)
+        # Only rules that boot loads lead to the lab, which an audit of hosts does without.
+        from callgate.audit.saved_rules import with_rules_loaded
+
+        return Evidence(with_rules_loaded(self._collected))
 
     def assumptions(self) -> tuple[str, ...]:
         """What the verdicts on this host take for granted."""
-        own = self.evidence.assumptions() if isinstance(self._collected, Bundle) else ()
+        try:
+            own = self.evidence.assumptions() if isinstance(self._collected, Bundle) else ()
+            if isinstance(self._collected, Bundle) and self.evidence.bundle is not self._collected:
+                saved = ", ".join(f"/{name}" for name in self._collected.names() if name.startswith("etc/"))
+                own = (f"what a boot loads was loaded on the auditor's machine, and judged: {saved}", *own)
+        except NotDetermined:
+            own = ()  # rules that do not load: each check tells
         return (*self.plan.assumptions, *own)
 
     @property

@@ -93,6 +93,18 @@ keep() {
   fi
 }
 
+# save PATH: a file below /etc, kept under its own path; absent also where its folder is.
+save() {
+  above=${1%/*}
+  while [ ! -e "$above" ] && [ "$above" != /etc ]; do above=${above%/*}; done
+  if [ ! -e "$1" ] && [ ! -L "$1" ] && [ -x "$above" ]; then
+    echo "@file ${1#/}"
+    echo "@command cat $1"
+    echo "@absent"
+  else take "${1#/}" cat "$1"
+  fi
+}
+
 take identity.txt sh -c "id -u; uname -srm; cat /etc/hostname 2>/dev/null || uname -n"
 take ip-addr.json ip -j addr
 take ip-route.json ip -j route show table all
@@ -144,10 +156,60 @@ if command -v firewall-cmd >/dev/null 2>&1; then
       take firewalld-permanent.txt firewall-cmd --permanent --list-all-zones ;;
   esac
 fi
-# "ufw status" opens a lock file for writing: its settings are read instead, below, and the kernel says what they did.
-for path in /etc/iptables/rules.v4 /etc/iptables/rules.v6 /etc/sysconfig/iptables /etc/sysconfig/ip6tables \
-  /etc/nftables.conf /etc/sysconfig/nftables.conf /etc/nftables.d/*.nft /etc/default/ufw /etc/ufw/*.rules \
-  /etc/ufw/ufw.conf /etc/firewalld/firewalld.conf /etc/firewalld/direct.xml /etc/firewalld/*/*.xml; do
-  if [ -f "$path" ]; then take "${path#/}" cat "$path"; fi
+# What loads at boot: files, and below the units that load them. "ufw status" would open a lock file for writing.
+for path in iptables/rules.v4 iptables/rules.v6 iptables/ipsets default/netfilter-persistent sysconfig/iptables \
+  sysconfig/iptables.fallback sysconfig/ip6tables sysconfig/ip6tables.fallback sysconfig/ipset sysconfig/nftables.conf nftables.conf default/ufw ufw/ufw.conf \
+  ufw/before.rules ufw/before6.rules ufw/user.rules ufw/user6.rules ufw/after.rules ufw/after6.rules ufw/sysctl.conf \
+  firewalld/firewalld.conf firewalld/direct.xml callgate/gate.nft callgate/gate.v4 callgate/gate.v6 csf/csf.disable; do
+  save "/etc/$path"
 done
+# The whole of csf.conf may hold keys.
+if [ -e /etc/csf/csf.conf ]; then take etc/csf/csf.conf grep -E "^(TESTING|TESTING_INTERVAL|IPV6) *=" /etc/csf/csf.conf
+else save /etc/csf/csf.conf
+fi
+# Folders of which every file counts: what they hold is told first, so that nothing of it can be missed.
+folders="nftables nftables.d firewalld/zones firewalld/policies firewalld/services firewalld/ipsets firewalld/icmptypes \
+  firewalld/helpers"
+take boot-folders.txt sh -c "cd /etc || exit; for folder in $folders; do \
+  if [ -d \"\$folder\" ]; then \
+    if [ -r \"\$folder\" ] && [ -x \"\$folder\" ]; then \
+      echo \"folder /etc/\$folder\"; count=0; for file in \"\$folder\"/* \"\$folder\"/*/*; do \
+      if [ -f \"\$file\" ] || [ -L \"\$file\" ]; then count=\$((count + 1)); \
+        if [ \$count -gt 300 ]; then echo \"more /etc/\$folder\"; break; fi; echo \"file /etc/\$file\"; fi; done; \
+    else echo \"refused /etc/\$folder\"; fi; \
+  elif [ -e \"\${folder%/*}\" ] && [ ! -x \"\${folder%/*}\" ]; then echo \"refused /etc/\$folder\"; \
+  else echo \"absent /etc/\$folder\"; fi; done"
+for folder in $folders; do
+  count=0
+  for path in "/etc/$folder"/* "/etc/$folder"/*/*; do
+    if [ -f "$path" ] && [ "$count" -lt 300 ]; then
+      count=$((count + 1))
+      take "${path#/}" cat "$path"
+    fi
+  done
+done
+take boot-units.txt systemctl list-unit-files --no-pager --no-legend --type=service
+if [ -d /run/systemd/system ]; then
+  take boot-active.txt systemctl show -p Id,LoadState,ActiveState,SubState nftables.service netfilter-persistent.service \
+    iptables.service ip6tables.service ipset.service firewalld.service ufw.service csf.service lfd.service \
+    callgate-gate.service
+else echo "@file boot-active.txt"; echo "@command systemctl show"; echo "@absent"
+fi
+take boot-links.txt sh -c "for link in /etc/rc[2-5S].d/S*; do if [ -e \"\$link\" ]; then echo \"\$link\"; fi; done; \
+  if command -v rc-update >/dev/null 2>&1; then rc-update show; fi"
+# The programs that managers' units start, where an administrator changed them.
+take boot-commands.txt sh -c "for unit in nftables netfilter-persistent iptables ip6tables ipset firewalld ufw csf \
+  callgate-gate; do for root in /etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system \
+  /lib/systemd/system; do for file in \"\$root/\$unit.service\" \"\$root/\$unit.service.d\"/*.conf; do \
+  if [ -f \"\$file\" ]; then echo \"# \$file\"; grep -E '^(Exec|EnvironmentFile|Condition|Conflicts)[A-Za-z]*=' \"\$file\"; \
+  fi; done; done; done; true"
+# What else may load rules: lines that name the tools, in places that run at boot or when an interface comes up.
+take boot-others.txt sh -c "for script in /etc/ufw/before.init /etc/ufw/after.init /etc/csf/csfpre.sh /etc/csf/csfpost.sh \
+  /usr/local/csf/bin/csfpre.sh /usr/local/csf/bin/csfpost.sh; do if [ -x \"\$script\" ]; then echo \"\$script:1:is run\"; \
+  fi; done; cd /etc || exit; for file in rc.local rc.d/rc.local network/interfaces network/interfaces.d/* network/if-*.d/* \
+  NetworkManager/dispatcher.d/* networkd-dispatcher/*/* local.d/*.start systemd/system/*.service crontab cron.d/*; do \
+  case \$file in systemd/system/callgate-gate.service) continue ;; systemd/*) lines='^Exec[^#]*' ;; *) lines='^[^#]*' ;; esac; \
+  if [ -f \"\$file\" ]; then grep -nE \
+  \"\$lines\"'(^|[^a-z0-9_-])(iptables|ip6tables|nft|ipset|ebtables|firewall-cmd|ufw)(-restore|-apply|-legacy|-nft|-legacy-restore|-nft-restore)?([^a-z0-9_.-]|\$)' \
+  /dev/null \"\$file\" | sed 's:^:/etc/:' | cut -c 1-300 | head -n 20; fi; done; true"
 echo "@done"

@@ -55,7 +55,7 @@ def lock_out(target: Target, service: Service) -> LockOut:
         return _by_rules_alone(target, service)
     every_table(target)
     found = sockets_of(target, service) or ()
-    owing, reason = _families(target, service, found)
+    owing, reason = owing_families(target, service, found)
     if not owing:
         return LockOut(skipped=reason)
     reached = served(target, service, found, target.plan.site.behind_of(target.uri, target.name))
@@ -64,18 +64,18 @@ def lock_out(target: Target, service: Service) -> LockOut:
     asked = NOTHING
     for family in owing:
         for interface in host.entrances:
-            owed = _owed(target, family, interface)
+            owed = owed_sources(target, family, interface)
             asked |= owed
             if owed:
                 _compare(target, service, found, Entrance(family, interface), owed, reached, result)
-                if family == 6 and not result.locked_out and (unfound := _undiscovered(target, interface)):
+                if family == 6 and not result.locked_out and (unfound := undiscovered(target, interface)):
                     result.locked_out.append(unfound)
     if not asked:
         return LockOut(skipped="the evidence shows no interface that leads to a trusted network")
     return result
 
 
-def _families(target: Target, service: Service, found: Sequence[Listener]) -> tuple[list[Family], str]:
+def owing_families(target: Target, service: Service, found: Sequence[Listener]) -> tuple[list[Family], str]:
     """The families in which the service owes an answer; or why there is none."""
     expected = target.expected is not None and service.name in target.expected
     offered = {family for listener in found if not listener.loopback for family in listener.families}
@@ -91,7 +91,7 @@ def _families(target: Target, service: Service, found: Sequence[Listener]) -> tu
     return owing, f"no trusted network is of a family in which {service.title} is offered"
 
 
-def _owed(target: Target, family: Family, interface: str) -> Intervals:
+def owed_sources(target: Target, family: Family, interface: str) -> Intervals:
     """The trusted sources whose way back is the interface."""
     host, site = target.evidence.policy.host, target.plan.site
     owed = interval_of(site.trusted, family) & host.behind(family, interface)
@@ -101,10 +101,10 @@ def _owed(target: Target, family: Family, interface: str) -> Intervals:
         near = [entry.network for entry in host.addresses if (entry.family, entry.interface) == (family, interface)]
         owed &= Intervals.of(span for network in near for span in network)
         owed -= interval_of(_LINK_LOCAL, family)
-    return owed - _no_phones(target, family, interface)
+    return owed - no_phones(target, family, interface)
 
 
-def _no_phones(target: Target, family: Family, interface: str) -> Intervals:
+def no_phones(target: Target, family: Family, interface: str) -> Intervals:
     """Addresses that no phone by this interface can have: the host's own, those routing refuses, networks' edges."""
     host = target.evidence.policy.host
     return host.martian(family, interface) | host.own(family) | _nobodys(host, target, family)
@@ -113,7 +113,7 @@ def _no_phones(target: Target, family: Family, interface: str) -> Intervals:
 def _in_words(target: Target, entrance: Entrance, members: Intervals) -> str:
     """Trusted sources as networks: a whole one by its name, though no phone has some addresses of it."""
     family, interface = entrance
-    spared = _no_phones(target, family, interface)
+    spared = no_phones(target, family, interface)
     whole = interval_of(target.plan.site.trusted, family) & target.evidence.policy.host.behind(family, interface)
     return whole_networks(family, members, whole, spared)
 
@@ -151,7 +151,7 @@ def _compare(
         result.doubtful.append(f"{told} on {interface} perhaps cannot reach it: {why}")
 
 
-def _undiscovered(target: Target, interface: str) -> str | None:
+def undiscovered(target: Target, interface: str) -> str | None:
     """Why no neighbour on the interface finds the host over IPv6, or None.
 
     Neighbour solicitations (RFC 4861) go to the solicited-node group of an address; connection tracking leaves them

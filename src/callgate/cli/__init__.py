@@ -16,25 +16,31 @@ from callgate.errors import CallgateError, FileMistakes, NotDetermined
 _COMMANDS = {
     "audit": ("callgate.cli.audit", "audit"),
     "baseline": ("callgate.cli.baseline", "baseline"),
+    "change": ("callgate.cli.change", "change"),
     "collect": ("callgate.cli.collect", "collect"),
     "completion": ("callgate.cli.completion", "completion"),
     "decode": ("callgate.cli.decode", "decode"),
+    "diff": ("callgate.cli.diff", "diff"),
     "lab": ("callgate.cli.lab", "lab"),
     "phone": ("callgate.cli.phone", "phone"),
     "probe": ("callgate.cli.probe", "probe"),
     "reach": ("callgate.cli.reach", "reach"),
+    "remedy": ("callgate.cli.remedy", "remedy"),
     "trace": ("callgate.cli.trace", "trace"),
 }
 _SUMMARIES = {
     "audit": "Audit hosts against a baseline.",
     "baseline": "List, show and check baselines, sites and waivers.",
+    "change": "Change a host's rules, and take it back if that does harm.",
     "collect": "Collect a host's evidence into a bundle.",
     "completion": "Print the shell's completion script.",
     "decode": "Print the SCCP messages of a capture.",
+    "diff": "Say what a change means: who gained and lost access.",
     "lab": "Real test hosts in network namespaces.",
     "phone": "A test phone that registers, calls and answers.",
     "probe": "Say what answers on hosts and networks.",
     "reach": "Show who can reach each service, through which rules.",
+    "remedy": "Write the change that closes what was found.",
     "trace": "Show what happens to single packets.",
 }
 

@@ -181,7 +181,7 @@ def test_hostile_text_of_a_host_draws_nothing_and_breaks_no_line() -> None:
             NOTHING,
             (Flip("A", "a", None, Verdict.PASS, Verdict.ERROR),),
             None,
-            "not determined whether it is a regression: A a is error",
+            "not determined whether it is a regression: A is error",
         ),
         (NOTHING, (Flip("A", "a", None, Verdict.FAIL, Verdict.PASS),), False, "no regression"),
         (

@@ -41,7 +41,8 @@ class Outcome:
     @property
     def regression(self) -> bool | None:
         """Whether something got worse, in access or in a control's verdict; None when that is not known."""
-        told = {self.found.regression, worsened(self.flips or ()), None if self.undetermined else False}
+        unknown = self.undetermined or self.found.unknown_at_boot
+        told = {self.found.regression, worsened(self.flips or ()), None if unknown else False}
         return True if True in told else None if None in told else False
 
     def as_json(self) -> dict[str, Any]:
@@ -65,7 +66,7 @@ class Outcome:
             **{kind: [{"text": change.text, **change.data} for change in found.of(kind)] for kind, _ in _KINDS},
             "doubtful": [_row(shift) for shift in found.doubtful],
             "notes": list(found.notes),
-            "undetermined": [*found.undetermined, *self.undetermined],
+            "undetermined": [*found.undetermined, *self.undetermined, *found.unknown_at_boot],
             "widened": found.widened,
             "locked_out": found.locked_out,
             "reasons": list(found.reasons),
@@ -103,8 +104,8 @@ def verdict(outcome: Outcome) -> str:
         said += [f"{', '.join(worse)} passed and now {'fails' if len(worse) == 1 else 'fail'}"] if worse else []
         return f"regression: {'; '.join(said)}"
     if outcome.regression is None:
-        unsure = [*found.undetermined, *outcome.undetermined]
-        unsure += [f"{flip.control} {flip.case} is {flip.after}" for flip in flipped if flip.regression is None]
+        unsure = [*found.undetermined, *outcome.undetermined, *found.unknown_at_boot]
+        unsure += [f"{_named(flip)} is {flip.after or 'not assessed'}" for flip in flipped if flip.regression is None]
         unsure += ["it rests on something the evidence does not tell"] if not unsure else []
         more = f" (and {len(unsure) - 1} more)" if len(unsure) > 1 else ""
         return f"not determined whether it is a regression: {one_line(unsure[0], _SHOWN)}{more}"
@@ -127,7 +128,7 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     for title, lines in (
         ("why", found.reasons),
         ("in doubt before and after, and so not compared", _doubts(found.doubtful)),
-        ("not determined", (*found.undetermined, *outcome.undetermined)),
+        ("not determined", (*found.undetermined, *outcome.undetermined, *found.unknown_at_boot)),
         ("to know", found.notes),
     ):
         if lines:
@@ -174,4 +175,10 @@ def _flip(flip: Flip) -> str:
     then, now = flip.before or "not assessed", flip.after or "not assessed"
     # Of what holds, the evidence is all there is to say.
     message = "" if flip.after is Verdict.PASS else " ".join(flip.message.strip().splitlines()[:2])
-    return f"{flip.control} {flip.case}: {then} -> {now}{f': {message}' if message else ''}"
+    return f"{_named(flip)}: {then} -> {now}{f': {message}' if message else ''}"
+
+
+def _named(flip: Flip) -> str:
+    """The control, with the service or other parameter it was asked for."""
+    asked = flip.case.partition("[")[2].removesuffix("]")
+    return f"{flip.control} ({asked})" if asked else flip.control

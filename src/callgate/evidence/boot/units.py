@@ -32,6 +32,7 @@ _STARTS: Final[dict[str, bool | None]] = {
 (static, indirect, generated) the name alone does not tell."""
 _RC_LINK: Final = re.compile(r"/etc/rc[2-5S]\.d/S\d\d(?P<name>\S+)")
 _RUNLEVEL: Final = re.compile(r"\s*(?P<name>\S+) \|.*\S.*")
+_RUNS_AT_START: Final = re.compile(r"[ \t]*(Exec(?:Start|StartPre|StartPost|Condition))[ \t]*=[ \t]*(.*?)[ \t]*")
 _COMMAND_FILE: Final = re.compile(r"# (?P<file>/\S*/(?P<unit>[^/\s]+)\.service(?P<part>\.d/[^/]+\.conf)?)")
 
 
@@ -121,7 +122,10 @@ def _running(bundle: Bundle) -> dict[str, str]:
 
 
 def commands(bundle: Bundle, unit: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The ExecStart lines of a unit's own file, and the lines that drop-ins add to it. Of none: nothing is told."""
+    """What starting a unit runs by its own file (`ExecStart=...` and the like), and the lines that drop-ins add to it.
+
+    A file of its own that runs nothing gives one empty line. Of none: nothing is told.
+    """
     if bundle.by_hand and COMMANDS not in bundle:
         return (), ()
     own: dict[str, list[str]] = {}
@@ -129,11 +133,12 @@ def commands(bundle: Bundle, unit: str) -> tuple[tuple[str, ...], tuple[str, ...
     into: list[str] = []
     for line in bundle.text(COMMANDS).splitlines():
         if found := _COMMAND_FILE.fullmatch(line):
-            into = added if found["part"] else own.setdefault(found["file"], [])
-            if found["unit"] != unit:
-                into = []
+            into = [] if found["unit"] != unit else added if found["part"] else own.setdefault(found["file"], [])
         else:
             into.append(line)
     # The first folder has precedence (systemd.unit(5)).
-    first = next((lines for lines in own.values() if lines), [])
-    return tuple(line for line in first if line.startswith("ExecStart=")), tuple(added)
+    first = next(iter(own.values()), None)
+    if first is None:
+        return (), tuple(added)
+    runs = [f"{found[1]}={found[2]}" for line in first if (found := _RUNS_AT_START.fullmatch(line))]
+    return tuple(runs) or ("",), tuple(added)

@@ -153,6 +153,29 @@ def test_testing_mode_and_two_managers_are_found() -> None:
     assert [judged(control, csf)[0] for control in ("PER-01", "PER-02", "PER-03", "PER-05")] == [E] * 4
 
 
+def test_csf_makes_rules_by_its_own_script_so_that_only_its_start_is_judged() -> None:
+    files: dict[str, bytes | None] = {"etc/iptables/rules.v4": None, "etc/iptables/rules.v6": None}
+    on: dict[str, bytes | None] = {**files, **unit_states("csf"), "etc/csf/csf.conf": b'TESTING = "0"\n'}
+    assert verdicts(host(on)) == "E E E P E"
+    assert verdicts(host({**on, "etc/csf/csf.conf": b'TESTING = "1"\n'})) == "E E E F E"
+    assert "csf makes its rules by a script" in judged("PER-01", host(on))[1]
+
+
+def test_firewalld_that_is_stopped_or_not_enabled_is_found() -> None:
+    files: dict[str, bytes | None] = {"etc/firewalld/firewalld.conf": b"", "etc/iptables/rules.v4": None}
+
+    def active(state: str) -> dict[str, bytes]:
+        return {"boot-active.txt": f"Id=firewalld.service\nLoadState=loaded\nActiveState={state}\n".encode()}
+
+    assert judged("PER-04", host({**files, **unit_states("firewalld"), **active("active")}))[0] is P
+    stopped = judged("PER-04", host({**files, **unit_states("firewalld"), **active("inactive")}))
+    assert stopped[0] is F
+    assert "is stopped now" in stopped[1]
+    enabled_not = judged("PER-04", host({**files, **unit_states(), **active("active")}))
+    assert enabled_not[0] is F
+    assert "runs now, but does not start at boot" in enabled_not[1]
+
+
 def test_the_same_evidence_is_booted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[object] = []
     real = boot_saved.load_saved

@@ -44,7 +44,8 @@ def test_saved_rules_that_let_others_in_are_told_by_who_gets_in() -> None:
     ]
     assert "203.0.113.0/24" in said(found)[0]
     assert found.notes == (f"{SAVED} changed",)
-    assert found.regression is False  # nothing runs otherwise; the controls of boot persistence judge it
+    assert found.widened is True  # nothing runs otherwise, until the next boot
+    assert found.reasons == ("after a boot strangers gain SCCP (Skinny): 203.0.113.0/24 on eth1",)
     assert not found.nothing
 
 

@@ -91,6 +91,7 @@ def test_a_change_that_ended_before_its_timer_changed_nothing(
     planned = {"id": "0" * 8, "host": "ssh://pbx1", "apply": "a", "rollback": "b", "baseline": "voip-core"}
     journal.write("plan", "done", **planned, confirm_within=1, apply_within=1)
     journal.write("audit before", "begun")
+    journal.close()
     done = run_callgate("change", option, "j")
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("ssh://pbx1: nothing was changed: it ended before that (audit before begun at ")

@@ -105,6 +105,12 @@ def test_another_order_and_other_counters_are_no_change(diff: Callgate, tmp_path
     assert done.stdout.splitlines()[-1].startswith("no change")
 
 
+def test_percent_sign_in_a_path_hides_no_verdict(diff: Callgate, tmp_path: Path) -> None:
+    shutil.copytree(HOSTS / "nft03-vmap-leak", tmp_path / "after%41")
+    found = told(diff("ipt17-compliant", str(tmp_path / "after%41"), "--json"))
+    assert ("EXP-01", "pass", "fail") in {(one["control"], one["before"], one["after"]) for one in found["controls"]}
+
+
 def test_host_against_itself_is_no_change_without_collecting_twice(diff: Callgate) -> None:
     done = diff("ipt17-compliant", "ipt17-compliant", "-q")
     assert (done.returncode, done.stdout) == (0, "no change\n")

@@ -125,3 +125,52 @@ def test_what_an_ordinary_user_may_not_read_is_refused_and_never_absent(root: Pa
     folders = lines(taken["boot-folders.txt"], root)
     assert {"refused /etc/nftables.d", "refused /etc/firewalld/zones", "absent /etc/nftables"} <= set(folders)
     assert taken["etc/callgate/gate.nft"].state is FileState.COLLECTED
+
+
+def test_units_are_read_as_systemd_reads_them(root: Path) -> None:
+    write(
+        root,
+        {
+            "systemd/system/nftables.service": "[Service]\n  ExecStart = /usr/sbin/nft -f /root/own.nft\n",
+            "systemd/system/net.service.d/fw.conf": "[Service]\n\tExecStartPost= /usr/sbin/nft -f /root/x.nft\n",
+        },
+    )
+    taken = collected(root)
+    told = lines(taken["boot-commands.txt"], root)
+    at = told.index("# /etc/systemd/system/nftables.service")
+    assert told[at + 1] == "  ExecStart = /usr/sbin/nft -f /root/own.nft"
+    assert "/etc/systemd/system/net.service.d/fw.conf:2:\tExecStartPost= /usr/sbin/nft -f /root/x.nft" in lines(
+        taken["boot-others.txt"], root
+    )
+
+
+def test_scripts_that_places_name_are_looked_into(root: Path) -> None:
+    script = root / "opt" / "rules-v2"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\n# nft is not used\nset -e\n/usr/sbin/iptables -F\n")
+    (root / "opt" / "harmless").write_text("#!/bin/sh\necho nothing  # iptables\n")
+    write(
+        root,
+        {
+            "rc.local": f"#!/bin/sh\n{root}/opt/harmless\n{root}/opt/rules-v2 start\n",
+            "cron.d/fw": f"@reboot root {root}/opt/rules-v2\n",
+            "systemd/system/own.service": f"[Service]\nExecStart={root}/opt/rules-v2\n",
+            "systemd/system/other.service": f"[Unit]\nDocumentation=file:{root}/opt/rules-v2\n",
+            "rc2.d/S01own": "#!/bin/sh\nipset restore < /root/sets\n",
+        },
+    )
+    found = "/opt/rules-v2: /usr/sbin/iptables -F"
+    assert lines(collected(root)["boot-others.txt"], root) == [
+        f"/etc/rc.local:3:{found}",
+        f"/etc/systemd/system/own.service:2:{found}",
+        "/etc/rc2.d/S01own:2:ipset restore < /root/sets",
+        f"/etc/cron.d/fw:1:{found}",
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
+def test_place_that_may_not_be_read_is_told(root: Path) -> None:
+    write(root, {"cron.d/fw": "@reboot root iptables -F\n"})
+    (root / "etc" / "cron.d" / "fw").chmod(0)
+    taken = collected(root, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    assert lines(taken["boot-others.txt"], root) == ["/etc/cron.d/fw:0:is not to be read"]

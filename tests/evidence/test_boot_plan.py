@@ -60,6 +60,9 @@ def test_a_host_without_boot_files_loads_nothing() -> None:
 
 def test_a_bundle_made_by_hand_without_boot_files_tells_nothing() -> None:
     assert not by_hand({"nft.json": b"", "firewalld-permanent.txt": b"public\n"}).told
+    assert not by_hand({"etc/asterisk/sip.conf": b"[general]\n", "etc/sysconfig/network": b"\n"}).told
+    for told in ("boot-units.txt", "etc/nftables.conf", "etc/firewalld/zones/public.xml", "etc/sysconfig/iptables"):
+        assert by_hand({told: b"\n"}).told, told
 
 
 def test_every_manager_is_known_by_its_files_and_its_unit() -> None:

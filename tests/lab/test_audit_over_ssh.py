@@ -149,5 +149,5 @@ def test_plain_pytest_run_of_the_checks_gives_the_same_verdicts(pbx_lab: Lab, ss
     done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", timeout=90)
     assert done.returncode == 1, done.stdout
     assert "9 failed, 27 passed, 26 skipped" in done.stdout
-    assert outcomes(tmp_path / "r.xml")["failures"] == 6
+    assert outcomes(tmp_path / "r.xml")["failures"] == 9
     assert sshd.logins() == 1

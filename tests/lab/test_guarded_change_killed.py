@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -96,9 +97,10 @@ def check(host: LabHost, folder: Path, at: int, before: str, after: str, steps: 
     with Connection(host.uri) as connection:
         told = status(record, connection)
         assert told.code == (0 if stays else 1 if at < steps.index(("arm", "begun")) or at == len(steps) - 1 else 3)
-        ending = resume(record, connection, JUDGED_BY, Journal(folder, resume=True))
-        assert (ending.code, ending.proven) == (0 if stays else 1, True), (steps[at], ending)
-        assert resume(read_record(folder), connection, JUDGED_BY, Journal(folder, resume=True)).code == ending.code
+        with closing(Journal(folder, resume=True)) as journal:
+            ending = resume(record, connection, JUDGED_BY, journal)
+            assert (ending.code, ending.proven) == (0 if stays else 1, True), (steps[at], ending)
+            assert resume(read_record(folder), connection, JUDGED_BY, journal).code == ending.code
     assert firewall(host) == (after if stays else before), steps[at]
     assert leftovers(host) == [], steps[at]
 

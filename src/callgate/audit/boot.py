@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -13,6 +13,7 @@ from callgate.audit.boot_saved import Saved, load_saved
 from callgate.audit.target import Target
 from callgate.errors import LabError, NotDetermined
 from callgate.evidence.boot import BootLoader, BootPlan, boot_plan
+from callgate.evidence.boot.forwarding import SWITCHES
 from callgate.evidence.boot.settings import settings
 from callgate.evidence.boot.zones import bound_now, differences, read_zones
 from callgate.evidence.evidence import Evidence
@@ -21,7 +22,7 @@ from callgate.firewall.allocation import without_collection
 from callgate.firewall.dumps import read_ruleset
 from callgate.firewall.iptables.save import written_by
 from callgate.firewall.policy import Policy
-from callgate.firewall.rule import Ruleset
+from callgate.firewall.rule import Family, Ruleset
 
 NOTHING_TOLD: Final = "the bundle holds nothing about booting: no saved rules (etc/) and no unit states"
 RULES_ALONE: Final = "the bundle is a ruleset without its host: nothing is known of how it boots"
@@ -35,12 +36,17 @@ class BootedEvidence(Evidence):
     Its bundle is the one that was collected, dumps of what runs now included.
     """
 
-    def __init__(self, now: Evidence, ruleset: Ruleset) -> None:
+    def __init__(self, now: Evidence, ruleset: Ruleset, switched_on: Iterable[Family] = ()) -> None:
+        """`switched_on`: the families that are not forwarded now, and are then."""
         super().__init__(now.bundle)
         rules = sum(len(chain.rules) for chain in ruleset.chains.values())
         refusing = sum(base.policy != "accept" for base in ruleset.base_chains)
+        host = now.policy.host
+        if switched := {key: "1" for family in switched_on for key in _switches(family, host.sysctls)}:
+            self.sysctls = {**now.sysctls, **switched}
+            host = replace(host, sysctls={**host.sysctls, **switched})
         with without_collection():
-            self.policy = Policy(ruleset, now.policy.host)
+            self.policy = Policy(ruleset, host)
         self.filtering = Filtering(rules, refusing, self.policy.survey.translates)
 
 
@@ -58,7 +64,8 @@ class Booted:
     """What the answer takes for granted."""
 
 
-_KNOWN: WeakKeyDictionary[Evidence, Booted | NotDetermined] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Evidence, Booted | str] = WeakKeyDictionary()
+"""What was worked out, or in words why nothing could be."""
 
 
 def after_boot(host: Target | Evidence) -> Booted:
@@ -72,19 +79,20 @@ def after_boot(host: Target | Evidence) -> Booted:
         try:
             known = _booted(evidence)
         except LabError as error:
-            known = NotDetermined(f"what loads at boot cannot be loaded here: {error}")
+            known = f"what loads at boot cannot be loaded here: {error}"
         except NotDetermined as error:
-            known = error
+            known = str(error)
         _KNOWN[evidence] = known
-    if isinstance(known, NotDetermined):
-        raise known.with_traceback(None)
+    if isinstance(known, str):
+        raise NotDetermined(known)
     return known
 
 
 def booted_target(target: Target) -> Target:
     """The host under audit as it is after its next boot. Raises as `after_boot` does."""
     evidence = after_boot(target).evidence
-    if same(target.evidence.policy.ruleset, evidence.policy.ruleset):
+    policy = target.evidence.policy
+    if same(policy.ruleset, evidence.policy.ruleset) and policy.host.sysctls == evidence.policy.host.sysctls:
         return target  # what was worked out about it holds
     booted = Target(target.host, target.plan, target.evidence.bundle)
     booted.evidence = evidence
@@ -141,8 +149,17 @@ def _booted(evidence: Evidence) -> Booted:
         loaded = read_ruleset(saved.texts)
     ruleset, owned = with_owners(evidence.policy.ruleset, loaded, plan)
     failures = tuple(f"{_named(where)}: {_in_a_line(words)}" for where, words in saved.complaints.items())
-    notes = (*plan.notes, *saved.notes, *owned)
-    return Booted(BootedEvidence(evidence, ruleset), failures, plan.loading, notes)
+    host = evidence.policy.host
+    on = [family for family, value in plan.forwarding.items() if value and host.number(SWITCHES[family]) == 0]
+    switched = [f"{SWITCHES[family]} is 0 now, and a file of parameters sets it to 1 at boot" for family in on]
+    notes = (*plan.notes, *saved.notes, *owned, *switched)
+    return Booted(BootedEvidence(evidence, ruleset, on), failures, plan.loading, notes)
+
+
+def _switches(family: Family, sysctls: Mapping[str, str]) -> set[str]:
+    """The parameters that change with a family's switch: the kernel writes it through to every interface."""
+    own = re.compile(rf"net\.ipv{family}\.conf\..*\.forwarding")
+    return {SWITCHES[family], *(key for key in sysctls if own.fullmatch(key))}
 
 
 def _load(evidence: Evidence, plan: BootPlan) -> Saved:
@@ -187,7 +204,7 @@ def _unsure_zones(evidence: Evidence, plan: BootPlan) -> list[str]:
     loader = next((loader for loader in plan.loading if loader.name == "firewalld"), None)
     if listings is None or loader is None or plan.owners.get("NetworkManager") is False:
         return []
-    default = settings(loader.files.get("etc/firewalld/firewalld.conf", "")).get("DefaultZone", "public")
+    default = settings(loader.files.get("etc/firewalld/firewalld.conf", "")).get("DefaultZone", "public").strip()
     return [
         f"{interface} is in firewalld's zone {zone} now, which its permanent settings do not say: whether a network "
         "manager binds it again is not told"

@@ -13,7 +13,19 @@ from typing import Final
 
 from callgate.errors import NotDetermined
 from callgate.evidence.boot import BootPlan
-from callgate.firewall.rule import BaseChain, Chain, ChainName, Choose, Goto, Jump, Rule, Ruleset, Step
+from callgate.firewall.rule import (
+    BaseChain,
+    Chain,
+    ChainName,
+    Choose,
+    Goto,
+    Jump,
+    Return,
+    Rule,
+    Ruleset,
+    Step,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +34,29 @@ class _Owner:
     chains: re.Pattern[str]
     tables: frozenset[str] = frozenset()
     """Native tables of nf_tables that are all its own."""
-    interfaces: re.Pattern[str] | None = None
-    """Interfaces of its own: rules that name them are its own, too."""
+    rules: re.Pattern[str] | None = None
+    """Rules that it puts into chains of others, beside jumps to its own."""
+    users: frozenset[str] = frozenset()
+    """Of its chains those that it leaves to the administrator: what is in there nobody puts in again."""
+    refusing: re.Pattern[str] | None = None
+    """All that it refuses in its own chains; whatever else refuses something there is the administrator's."""
 
 
+_BRIDGE: Final = r"(?:docker\d+|br-[0-9a-f]{12})"
 _OWNERS: Final = (
     _Owner(
         "docker",
         re.compile(r"DOCKER(-.*)?"),
         frozenset({"docker-bridges"}),
-        re.compile(r"(?<![\w.-])(docker\d+|br-[0-9a-f]{12})(?![\w.-])"),
+        re.compile(
+            rf"-A \S+ (?:-o {_BRIDGE} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"
+            rf"|-i {_BRIDGE} ! -o {_BRIDGE} -j ACCEPT|-i {_BRIDGE} -o {_BRIDGE} -j (?:ACCEPT|DROP)"
+            rf"|-s \S+ ! -o {_BRIDGE} -j (?:MASQUERADE|SNAT --to-source \S+)"
+            rf"|-o {_BRIDGE} -m addrtype --src-type LOCAL -j MASQUERADE"
+            rf"|-d \S+ ! -i {_BRIDGE} (?:-p \w+ -m \w+ --dport \d+ )?-j DROP)"
+        ),
+        frozenset({"DOCKER-USER"}),
+        re.compile(r"-A \S+ (?:(?:! -[sd] \S+ |! -i \S+ )?-o \S+|! -[sd] \S+ -i \S+) -j DROP"),
     ),
     _Owner("fail2ban", re.compile(r"(f2b|fail2ban)-.*"), frozenset({"f2b-table"})),
     _Owner("libvirt", re.compile(r"LIBVIRT_.*"), frozenset({"libvirt_network"})),
@@ -71,8 +96,11 @@ def _with_owner(running: Ruleset, booted: Ruleset, owner: _Owner) -> Ruleset:
     chains = dict(booted.chains)
     bases = {base.chain.name: base for base in booted.base_chains}
     for name, chain in running.chains.items():
+        if name.chain in owner.users:
+            chains[name] = chains.get(name) or Chain(name, tuple(rule for rule in chain.rules if _returns(rule)))
+            continue
         if _is_own(owner, name):
-            chains[name] = chain
+            chains[name] = Chain(name, tuple(rule for rule in chain.rules if not _is_administrators(owner, rule)))
             continue
         own = [rule for rule in chain.rules if _is_rule_of(owner, rule)]
         if own:
@@ -121,7 +149,18 @@ def _placed(
 def _is_rule_of(owner: _Owner, rule: Rule) -> bool:
     if any(owner.chains.fullmatch(target) for step in rule.steps for target in _targets(step)):
         return True
-    return owner.interfaces is not None and owner.interfaces.search(rule.text) is not None
+    return owner.rules is not None and owner.rules.fullmatch(rule.text) is not None
+
+
+def _is_administrators(owner: _Owner, rule: Rule) -> bool:
+    """Whether somebody else put a rule that refuses into a chain of the owner's, which makes its chains anew."""
+    if owner.refusing is None or owner.refusing.fullmatch(rule.text):
+        return False
+    return any(isinstance(step, Verdict) and step.kind != "accept" for step in rule.steps)
+
+
+def _returns(rule: Rule) -> bool:
+    return all(isinstance(step, Return) for step in rule.steps)
 
 
 def _targets(step: Step) -> Iterator[str]:

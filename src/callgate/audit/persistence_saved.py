@@ -70,8 +70,8 @@ def _one_family(target: Target, booted: Booted) -> list[str]:
         alone = path in files and other not in files and unfiltered in target.families()
         if alone and filters(policy, family) and not filters(policy, unfiltered):
             said.append(
-                f"/{path} saves the rules of IPv{family}, and nothing saves any of IPv{unfiltered} (there is no "
-                f"/{other}): after a boot IPv{unfiltered} refuses nothing"
+                f"/{path} saves the rules of IPv{family}, and nothing saves any of IPv{unfiltered} (/{other} is "
+                f"not there, or its unit does not start): after a boot IPv{unfiltered} refuses nothing"
             )
     return said
 

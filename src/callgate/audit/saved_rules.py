@@ -24,7 +24,7 @@ def with_rules_loaded(bundle: Bundle) -> Bundle:
     Both families are then judged: what no file filters is open once the host has started. Raises EvidenceError where
     a file does not load, NotDetermined where it cannot be loaded here.
     """
-    if not bundle.by_hand or any(file in bundle for file in (*DUMPS, "ip-addr.json")):
+    if not bundle.by_hand or {*DUMPS, "ip-addr.json"} & set(bundle.names()):
         return bundle
     loading = [loader for loader in boot_plan(Evidence(bundle)).loading if loader.files]
     if not loading:

@@ -32,13 +32,16 @@ class Comparison:
     undetermined: tuple[str, ...]
     """What could not be compared, and why."""
     widened: bool | None
-    """Whether strangers gained access to a service that is offered; None where that is not certain."""
+    """Whether strangers gained access to a service that is offered, now or by the next boot; None where not certain."""
     locked_out: bool | None
     """Whether phones of trusted networks lost access to a service that was offered; None where not certain."""
     reasons: tuple[str, ...] = ()
     """In words, for what `widened` and `locked_out` say other than False."""
     doubtful: tuple[Shift, ...] = ()
     """The sources that perhaps have access, in both snapshots: of them nobody knows whether anything changed."""
+    unknown_at_boot: tuple[str, ...] = ()
+    """Why it cannot be told what the next boot changes, though what loads then differs. `regression` is of what runs,
+    and of what a boot surely changes."""
     same_rules: bool | None = None
     """Whether both hold the very same rules in the same order, counters and handles aside; None when not known."""
 
@@ -54,7 +57,7 @@ class Comparison:
     @property
     def nothing(self) -> bool:
         """Whether it is certain that nothing changed by meaning, in any section."""
-        return not (self.gained or self.lost or self.others) and self.regression is False
+        return not (self.gained or self.lost or self.others or self.unknown_at_boot) and self.regression is False
 
     def of(self, kind: Kind) -> tuple[Change, ...]:
         """The other changes of one kind."""
@@ -80,21 +83,25 @@ class _Course:
         self.others: list[Change] = []
         self.notes: dict[str, None] = {}
         self.undetermined: dict[str, None] = {}
+        self.at_boot: Persistence | None = None
+        self.unknown_at_boot: list[str] = []
 
     def comparison(self) -> Comparison:
         found = [change for service in self._comparable() if (change := self._service(service)) is not None]
         self._sections()
         same = self._same_rules()
         self._virtual_services(same)
+        boot = self.at_boot
         return Comparison(
             gained=tuple(shift for change in found for shift in change.gained),
             lost=tuple(shift for change in found for shift in change.lost),
             others=tuple(self.others),
             notes=tuple(self.notes),
             undetermined=tuple(self.undetermined),
-            widened=self._worst([change.widened for change in found]),
-            locked_out=self._worst([change.locked_out for change in found]),
-            reasons=tuple(reason for change in found for reason in change.reasons),
+            widened=self._worst([*(change.widened for change in found), boot.widened if boot else False]),
+            locked_out=self._worst([*(change.locked_out for change in found), boot.locked_out if boot else False]),
+            reasons=(*(reason for change in found for reason in change.reasons), *(boot.reasons if boot else ())),
+            unknown_at_boot=tuple(self.unknown_at_boot),
             doubtful=tuple(shift for change in found for shift in change.doubtful),
             same_rules=same,
         )
@@ -162,9 +169,11 @@ class _Course:
         try:
             found = Persistence(self.before.target, self.after.target, self.services)
         except NotDetermined as error:
-            self.notes[f"what loads at boot is not compared: {error}"] = None
+            self.unknown_at_boot.append(f"what loads at boot is not compared: {error}")
             return ()
         self.notes.update(dict.fromkeys(found.notes))
+        self.at_boot = found
+        self.unknown_at_boot += found.unknown
         return found.changes
 
     def _same_rules(self) -> bool | None:

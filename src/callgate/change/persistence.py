@@ -11,6 +11,7 @@ from callgate.baseline.service import Service
 from callgate.change.shift import Change, Shift
 from callgate.errors import CallgateError
 from callgate.evidence.boot import BootLoader, BootPlan, boot_plan
+from callgate.evidence.boot.forwarding import SWITCHES
 from callgate.firewall.sources import cidrs, in_words
 
 _COUNTERS: Final = re.compile(r"^(\[\d+:\d+\] )|\[\d+:\d+\]$")
@@ -27,6 +28,13 @@ class Persistence:
     def __init__(self, before: Target, after: Target, services: Iterable[Service]) -> None:
         self.changes: list[Change] = []
         self.notes: list[str] = []
+        self.widened: bool | None = False
+        """Whether strangers gain access to a service that is offered, at the next boot; None where not certain."""
+        self.locked_out: bool | None = False
+        """Whether phones of trusted networks lose theirs."""
+        self.reasons: list[str] = []
+        self.unknown: list[str] = []
+        """Why it cannot be told what the next boot changes, though what loads then differs."""
         self._before, self._after, self._services = before, after, tuple(services)
         then, now = boot_plan(before.evidence), boot_plan(after.evidence)
         if not (then.told or now.told):
@@ -51,6 +59,12 @@ class Persistence:
             for one in (*mine.others, *mine.conflicts):
                 if one not in (*others.others, *others.conflicts):
                     self.changes.append(Change("persistence", f"{word}: {one}", {"change": word, "text": one}))
+        for family, switch in SWITCHES.items():
+            was, is_ = then.forwarding.get(family), now.forwarding.get(family)
+            if was != is_:
+                words = {None: "set by no file", True: "set to 1", False: "set to 0"}
+                text = f"{switch} is {words[is_]} at boot, and was {words[was]}"
+                self.changes.append(Change("persistence", text, {"key": switch, "before": was, "after": is_}))
         files = _differing(then, now)
         if not (files or self.changes):
             return
@@ -71,11 +85,12 @@ class Persistence:
         """Who gains and loses access at the next boot; None where that cannot be told, and a note why."""
         from callgate.audit.boot import after_boot
         from callgate.change.access import Snapped
-        from callgate.change.services import service_change
+        from callgate.change.services import ServiceChange, service_change
         from callgate.change.snapshot import target_of
         from callgate.change.structure import same_structure
 
         found: list[Change] = []
+        told: list[ServiceChange] = []
         try:
             then, now = after_boot(self._before), after_boot(self._after)
             for word, mine, others in (("gone", then, now), ("new", now, then)):
@@ -84,7 +99,9 @@ class Persistence:
                     for text in mine.failures
                     if text not in others.failures
                 ]
-            if same_structure(then.evidence.policy.ruleset, now.evidence.policy.ruleset):
+            one_policy, other_policy = then.evidence.policy, now.evidence.policy
+            same_rules = same_structure(one_policy.ruleset, other_policy.ruleset)
+            if same_rules and one_policy.host.sysctls == other_policy.host.sysctls:
                 return found
             one, other = (
                 Snapped(target_of(target.evidence.bundle, target.plan, booted.evidence))
@@ -94,13 +111,24 @@ class Persistence:
                 change = service_change(one, other, service)
                 found += [_at_boot("gains", shift, service) for shift in change.gained]
                 found += [_at_boot("loses", shift, service) for shift in change.lost]
+                told.append(change)
         except CallgateError as error:
-            self.notes.append(f"what loads at boot is compared by its files alone: {error}")
+            self.unknown.append(f"what loads at boot is compared by its files alone: {error}")
             return None
-        if not found:
+        self.unknown += [change.undetermined for change in told if change.undetermined]
+        self.widened = worst(change.widened for change in told)
+        self.locked_out = worst(change.locked_out for change in told)
+        self.reasons += [f"after a boot {reason}" for change in told for reason in change.reasons]
+        if not found and not same_rules:
             said = "the rules that load at boot differ, but not in who reaches the services"
             found.append(Change("persistence", said, {"change": "rules"}))
         return found
+
+
+def worst(told: Iterable[bool | None]) -> bool | None:
+    """True where one is, else None where one is not certain."""
+    every = set(told)
+    return True if True in every else None if None in every else False
 
 
 def _at_boot(word: str, shift: Shift, service: Service) -> Change:

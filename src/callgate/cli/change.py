@@ -205,6 +205,8 @@ _SHOWN = ("reason", "reasons", "unknown", "notes", "waiting", "changed", "regres
 
 def _show(entry: Entry) -> None:
     """A line of progress on stderr, for what took place and what is waited for."""
+    from contextlib import suppress
+
     if entry.step in ("plan", "end") or (entry.state == "begun" and "waiting" not in entry.details):
         return
     said = []
@@ -213,7 +215,8 @@ def _show(entry: Entry) -> None:
         if value not in (None, "", []):
             said.append(f"{key}: {'; '.join(map(str, value)) if isinstance(value, list) else value}")
     words = f"{entry.step}{_WORDS[entry.state]}"
-    click.echo(_safe(f"{entry.time[11:19]} {words}{' (' + ', '.join(said) + ')' if said else ''}", 600), err=True)
+    with suppress(OSError):  # nobody reads it any more: the change goes on
+        click.echo(_safe(f"{entry.time[11:19]} {words}{' (' + ', '.join(said) + ')' if said else ''}", 600), err=True)
 
 
 def _tell(ending: Ending) -> int:

@@ -129,6 +129,7 @@ def _flipped(
 ) -> tuple[Flip, ...] | None:
     """The verdicts that differ; None, and the reason in `undetermined`, where the checks could not be run."""
     from dataclasses import replace
+    from urllib.parse import quote
 
     from callgate.change.flips import flips
     from callgate.cli.running import run_checks
@@ -147,7 +148,8 @@ def _flipped(
                 paths[side] = Path(folder, side, _folder_name(named[side]))
                 write_bundle(bundles[side], paths[side])
         try:
-            report = run_checks(plan, [host_uri(f"bundle://{paths[side]}") for side in _SIDES])
+            # A percent sign in a path is no quoting.
+            report = run_checks(plan, [host_uri(f"bundle://{quote(str(paths[side]))}") for side in _SIDES])
         except NotDetermined as error:
             undetermined.append(str(error))
             return None
@@ -159,6 +161,9 @@ def _flipped(
         )
         for side in _SIDES
     ]
+    if not all(one.outcomes for one in reports):
+        undetermined.append("the controls were not run on both")
+        return None
     return flips(reports[0], reports[1])
 
 

@@ -201,15 +201,61 @@ take boot-links.txt sh -c "for link in /etc/rc[2-5S].d/S*; do if [ -e \"\$link\"
 take boot-commands.txt sh -c "for unit in nftables netfilter-persistent iptables ip6tables ipset firewalld ufw csf \
   callgate-gate; do for root in /etc/systemd/system /usr/local/lib/systemd/system /usr/lib/systemd/system \
   /lib/systemd/system; do for file in \"\$root/\$unit.service\" \"\$root/\$unit.service.d\"/*.conf; do \
-  if [ -f \"\$file\" ]; then echo \"# \$file\"; grep -E '^(Exec|EnvironmentFile|Condition|Conflicts)[A-Za-z]*=' \"\$file\"; \
+  if [ -f \"\$file\" ]; then echo \"# \$file\"; grep -E '^[[:space:]]*(Exec|EnvironmentFile|Condition|Conflicts|Assert)[A-Za-z]*[[:space:]]*=' \"\$file\"; \
   fi; done; done; done; true"
-# What else may load rules: lines that name the tools, in places that run at boot or when an interface comes up.
-take boot-others.txt sh -c "for script in /etc/ufw/before.init /etc/ufw/after.init /etc/csf/csfpre.sh /etc/csf/csfpost.sh \
-  /usr/local/csf/bin/csfpre.sh /usr/local/csf/bin/csfpost.sh; do if [ -x \"\$script\" ]; then echo \"\$script:1:is run\"; \
-  fi; done; cd /etc || exit; for file in rc.local rc.d/rc.local network/interfaces network/interfaces.d/* network/if-*.d/* \
-  NetworkManager/dispatcher.d/* networkd-dispatcher/*/* local.d/*.start systemd/system/*.service crontab cron.d/*; do \
-  case \$file in systemd/system/callgate-gate.service) continue ;; systemd/*) lines='^Exec[^#]*' ;; *) lines='^[^#]*' ;; esac; \
-  if [ -f \"\$file\" ]; then grep -nE \
-  \"\$lines\"'(^|[^a-z0-9_-])(iptables|ip6tables|nft|ipset|ebtables|firewall-cmd|ufw)(-restore|-apply|-legacy|-nft|-legacy-restore|-nft-restore)?([^a-z0-9_.-]|\$)' \
-  /dev/null \"\$file\" | sed 's:^:/etc/:' | cut -c 1-300 | head -n 20; fi; done; true"
+# What else may load rules: lines that name the tools, in places that run at boot or when an interface comes up, and in
+# scripts that these places name.
+others='
+tools="(^|[^a-z0-9_-])(iptables|ip6tables|nft|ipset|ebtables|firewall-cmd|ufw)(-restore|-apply|-legacy|-nft|-legacy-restore|-nft-restore)?([^a-z0-9_.-]|\$)"
+# named FILE LINES: the lines that name a tool.
+named() {
+  if [ -r "$1" ]; then grep -nE "$2[^#]*$tools|$2$tools" /dev/null "$1" | cut -c 1-300 | head -n 20
+  else echo "$1:0:is not to be read"
+  fi
+}
+# followed FILE LINES: those, and the scripts named there that name a tool.
+followed() {
+  named "$1" "$2"
+  for path in $(grep -E "$2[^#]*/" "$1" 2>/dev/null | grep -oE "/[A-Za-z0-9_./@+-]+" | head -n 200); do
+    if [ "$path" = "$1" ] || [ ! -f "$path" ] || [ ! -r "$path" ]; then continue; fi
+    case ${path##*/} in firewalld | ufw | ufw-init | netfilter-persistent | fail2ban-* | csf | lfd) continue ;; esac
+    if [ "$(head -c 2 "$path" | tr -d "\000")" = "#!" ]; then
+      found=$(head -c 262144 "$path" | grep -aE "^[^#]*$tools" | head -n 1 | cut -c 1-200)
+      if [ -n "$found" ]; then echo "$1:$(grep -nF "$path" "$1" | head -n 1 | cut -d : -f 1):$path: $found"; fi
+    fi
+  done
+}
+for script in /etc/ufw/before.init /etc/ufw/after.init /etc/csf/csfpre.sh /etc/csf/csfpost.sh \
+  /usr/local/csf/bin/csfpre.sh /usr/local/csf/bin/csfpost.sh; do
+  if [ -x "$script" ]; then echo "$script:1:is run"; fi
+done
+for file in /etc/rc.local /etc/rc.d/rc.local /etc/network/interfaces /etc/network/interfaces.d/* /etc/network/if-*.d/* \
+  /etc/NetworkManager/dispatcher.d/* /etc/NetworkManager/dispatcher.d/*.d/* /etc/networkd-dispatcher/*/* \
+  /etc/ppp/ip-up.d/* /etc/ppp/ip-up.local /etc/dhcp/dhclient-*-hooks.d/* /etc/cloud/cloud.cfg.d/* \
+  /etc/local.d/*.start /etc/wireguard/*.conf /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf \
+  /usr/local/lib/systemd/system/*.service /etc/rc[2-5S].d/S* \
+  /etc/crontab /etc/cron.d/* /etc/cron.hourly/* /etc/cron.daily/* /var/spool/cron/crontabs/root /var/spool/cron/root; do
+  if [ ! -f "$file" ]; then continue; fi
+  case $file in
+    */callgate-gate.service) ;;
+    */rc[2-5S].d/* | */cron.hourly/* | */cron.daily/*) named "$file" "^" ;;
+    */systemd/*) followed "$file" "^[[:space:]]*Exec" ;;
+    */wireguard/*) named "$file" "^[[:space:]]*(Pre|Post)Up" ;;
+    *) followed "$file" "^" ;;
+  esac
+done
+grep -nE "^[[:space:]]*ExecStart[^#]*$tools" /dev/null /usr/lib/systemd/system/*.service 2>/dev/null | cut -c 1-300 |
+  grep -vE "^[^:]*/(nftables|netfilter-persistent|ip6?tables|ipset|firewalld|ufw|csf|lfd)\.service:" | head -n 100
+true'
+export others
+take boot-others.txt sh -c 'eval "$others"'
+# Which plugins netfilter-persistent has: each loads a file of its own.
+if [ -d /usr/share/netfilter-persistent/plugins.d ]; then
+  take boot-plugins.txt ls /usr/share/netfilter-persistent/plugins.d
+else echo "@file boot-plugins.txt"; echo "@command ls /usr/share/netfilter-persistent/plugins.d"; echo "@absent"
+fi
+# Whether forwarding is on after a boot: what systemd-sysctl(8) and ufw read.
+take boot-sysctl.txt sh -c "for file in /usr/lib/sysctl.d/*.conf /lib/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf \
+  /etc/sysctl.d/*.conf /etc/sysctl.conf /etc/ufw/sysctl.conf; do if [ -e \"\$file\" ]; then echo \"# \$file\"; \
+  grep -E '^[[:space:]]*-?[[:space:]]*net[./]ipv[46][^#;]*forward' \"\$file\"; fi; done; true"
 echo "@done"

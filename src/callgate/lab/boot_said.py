@@ -34,7 +34,10 @@ _STALE: Final = ": Permission denied (you must be root)."
 _LOGGED: Final = re.compile(r"^\S+ \S+ (?=(?:ERROR|WARNING): )", re.MULTILINE)
 """The time before a line of firewalld's log."""
 _HARMLESS: Final = ("WARNING: AllowZoneDrifting is enabled",)
-_MISSING: Final = re.compile(r"^WARNING: .*\b(?:not usable|missing)\b")
+_MISSING: Final = re.compile(
+    r"^WARNING: .*\b(?:not usable|missing)\b|^ERROR: Default zone '|\bINVALID_(?:SERVICE|ICMPTYPE|HELPER)\b"
+)
+"""Distributions ship zones and services of their own: a host may know one that this machine does not."""
 
 
 def complaint(step: Step, result: dict[str, Any]) -> str | None:

@@ -95,21 +95,23 @@ def plan_dumps(plan: Plan, *, sets: bool) -> None:
 
 
 _SETTING: Final = re.compile(
-    r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(\"[^\"$`\\]*\"|'[^']*'|[^\s\"'$`\\;&|<>()]*)(?:\s+#.*)?\s*"
+    r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)=(\"[^\"$`\\]*\"|'[^']*'|[^\s\"'$`\\;&|<>()]*)(?:[ \t]+#.*)?[ \t]*"
 )
 
 
 def plain_settings(text: str, file: str) -> dict[str, str]:
     """The settings of a file that boot reads as shell code; raises NotDetermined for a line that is no plain one."""
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
+    # For a shell, a carriage return is part of the value before it.
+    for number, line in enumerate(text.split("\n"), 1):
+        stripped = line.strip(" \t")
         if not stripped or stripped.startswith("#"):
             continue
         match = _SETTING.fullmatch(stripped)
         if match is None:
             raise NotDetermined(f"{file}:{number}: is shell code, which is not run here: {stripped[:80]!r}")
-        found[match[1]] = match[2].strip("\"'")
+        value = match[2]
+        found[match[1]] = value[1:-1] if value[:1] in ("'", '"') else value
     return found
 
 

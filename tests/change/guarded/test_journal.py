@@ -69,6 +69,7 @@ def test_a_line_cut_off_by_the_writers_death_is_left_out_and_written_over(
     second = whole.index(b"\n") + 1
     (folder / FILE).write_bytes(whole[: second + min(kept, len(whole) - second - 1)])
     assert [entry.step for entry in read_journal(folder)] == ["plan"]
+    first.close()
     Journal(folder, resume=True).write("resume", "begun")
     assert [entry.step for entry in read_journal(folder)] == ["plan", "resume"]
 

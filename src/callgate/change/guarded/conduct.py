@@ -18,7 +18,7 @@ from callgate.change.guarded.journal import Journal
 from callgate.change.guarded.judgement import judge
 from callgate.change.guarded.plan import ChangePlan
 from callgate.change.guarded.report import State
-from callgate.change.guarded.undoing import Undoing
+from callgate.change.guarded.undoing import Identity, Undoing
 from callgate.change.snapshot import target_of
 from callgate.errors import CallgateError, CollectionError
 from callgate.evidence.bundle import Bundle, write_bundle
@@ -69,6 +69,7 @@ class GuardedChange:
         self._may_be_armed = False
         self._may_be_applied = False
         self._before: Bundle | None = None
+        self._identity = Identity()
 
     def run(self) -> Ending:
         """Conduct the change to its end.
@@ -160,7 +161,9 @@ class GuardedChange:
         if report.state is not State.ARMED or not report.watchdog:
             self._note("arm", "failed", guard=report.state, watchdog=report.watchdog)
             raise _Stop(UNKNOWN, ("the timer on the host does not outlive the login that started it",))
-        self._note("arm", "done", folder=report.folder, boot=report.boot, notes=list(report.notes))
+        self._identity = Identity(report.boot, report.machine)
+        told = {"folder": report.folder, "boot": report.boot, "machine": report.machine}
+        self._note("arm", "done", **told, notes=list(report.notes))
 
     def _apply(self) -> None:
         """Apply, and look whether a new connection still finds its way: the answer itself may come by an old one."""
@@ -226,7 +229,15 @@ class GuardedChange:
         return self._undoing().undo(code, reasons)
 
     def _undoing(self) -> Undoing:
-        return Undoing(self.plan, self.guard, self.judged_by, self.journal, self._before, applied=self._may_be_applied)
+        return Undoing(
+            self.plan,
+            self.guard,
+            self.judged_by,
+            self.journal,
+            self._before,
+            applied=self._may_be_applied,
+            armed=self._identity,
+        )
 
     def _note(self, step: str, state: Any, **details: Any) -> None:
         self.journal.write(step, state, **details)

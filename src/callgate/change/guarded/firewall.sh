@@ -13,7 +13,8 @@ xt() {
 
 tables_of() { sed -n "s/^\*//p" "$1"; }
 
-# save FOLDER: what the firewall holds, to be restored and ("state") to be compared. Says in "why" what it cannot save.
+# save FOLDER: what the firewall holds, to be restored and ("state") to be compared. Says in "why" what it cannot save,
+# and in "mixed" what it saved as something else.
 save() {
   rm -rf "$1"
   mkdir "$1" || return
@@ -22,8 +23,10 @@ save() {
   true >"$1/owned"
   true >"$1/natives.nft"
   true >"$1/plain"
+  true >"$1/mixed"
+  true >"$1/compatible"
   true >"$1/state"
-  if has nft; then nft list tables >"$1/tables" 2>"$why" || return; else true >"$1/no-nft"; fi
+  if has nft; then nft list tables >"$1/tables" 2>"$why" || return; else echo yes >"$1/no-nft"; fi
   for tool in iptables ip6tables; do
     family=ip names=/proc/net/ip_tables_names
     if [ "$tool" = ip6tables ]; then family=ip6 names=/proc/net/ip6_tables_names; fi
@@ -44,14 +47,22 @@ save() {
   number=0
   while read -r word family name; do
     nft list table "$family" "$name" >"$1/table" 2>"$why" || return
-    if managed "$1" "$family" "$name"; then
-      sed -n "/^\*$name\$/,/^COMMIT\$/p" "$1/$tool-nft.all" >>"$1/$tool-nft"
-      continue
+    if ! nft -j list table "$family" "$name" >"$1/json" 2>/dev/null; then
+      # Without JSON support: what nft makes of a match of iptables may look like a set of its own.
+      sed -e "s/\"[^\"]*\"//g" -e "s/[{] *\$//" -e "s/[{]/\"set\":/" "$1/table" >"$1/json"
     fi
-    # nft shows what iptables' own matches mean, at best: read back, they would be other rules.
-    if sed "s/\"[^\"]*\"//g" "$1/table" | grep -Eq "(^|[[:space:]])xt (match|target) |managed by iptables-nft|# xt_"; then
-      echo "table $family $name mixes rules of iptables with what is nft's own: nothing can save it whole" >"$why"
-      return 1
+    if managed "$1" "$family" "$name"; then
+      echo "table $family $name" >>"$1/compatible"
+      if ! by_nft "$1"; then
+        sed -n "/^\*$name\$/,/^COMMIT\$/p" "$1/$tool-nft.all" >>"$1/$tool-nft"
+        continue
+      fi
+    fi
+    if by_iptables "$1"; then
+      # nft shows what iptables' own matches mean, at best: read back, they would be other rules.
+      echo "table $family $name mixes rules of iptables with what is nft's own: nothing can save it whole" >>"$1/mixed"
+      cat "$1/table" >>"$1/state"
+      continue
     fi
     number=$((number + 1))
     nft -s list table "$family" "$name" >"$1/plain.$number" 2>"$why" || return
@@ -87,6 +98,20 @@ managed() {
   grep -qxF "*$3" "$1/$tool-nft.all" || return
   ! grep -q "^# Table .$3. .*incompatible" "$1/$tool-nft.all" &&
     ! grep -Eq "^[[:space:]](set|map|flowtable|counter|quota|limit|ct|secmark|synproxy|tunnel) .*[{]" "$1/table"
+}
+
+# by_nft FOLDER: whether a table that iptables says it can save holds what only nft makes. iptables-save leaves out what
+# it does not understand: of "ip saddr { 192.0.2.1 } accept" it makes "-j ACCEPT". The rules of iptables all count.
+by_nft() {
+  sed "s/\\\\.//g" "$1/json" | grep -Eq "\"(set|map|vmap|concat)\":|\"mangle\": [{]\"key\": [{]\"payload\"|\
+addr\"[}][}], \"right\": [{]\"range\"" || sed "s/\"[^\"]*\"//g" "$1/table" |
+    grep "^		[^	]" | grep -Evq "^		(type|policy|comment|flags) ?|(^|[[:space:]])counter packets "
+}
+
+# by_iptables FOLDER: whether a table holds matches or targets of iptables' own.
+by_iptables() {
+  grep -q "managed by iptables-nft" "$1/why" || sed "s/\\\\.//g" "$1/json" | grep -q "\"xt\":" ||
+    sed "s/\"[^\"]*\"//g" "$1/table" | grep -Eq "(^|[[:space:]])xt (match|target) |managed by iptables-nft|# xt_"
 }
 
 # The seed and the size of a set's hash, and what time and traffic change, are not what it means.
@@ -129,14 +154,21 @@ step() {
 # restore SAVED NOW: brings back what was saved. First what was there, then away with what was not: the rules of both
 # stand together for a moment, and never none.
 restore() {
+  if [ -s "$1/natives.nft" ] && ! step "restoring the tables of nft" nft -f "$1/natives.nft"; then
+    # One that cannot be (its interface is gone) must not keep the others from it.
+    while read -r word what family name rest; do
+      [ "$word $what" = "add table" ] && [ -z "$rest" ] || continue
+      sed -n "/^add table $family $name\$/,/^}\$/p" "$1/natives.nft" >"$dir/table.nft"
+      step "restoring table $family $name" nft -f "$dir/table.nft"
+    done <"$1/natives.nft"
+  fi
   if [ -e /sys/module/ip_set ] && has ipset; then restore_sets "$1" "$2"; fi
-  if [ -s "$1/natives.nft" ]; then step "restoring the tables of nft" nft -f "$1/natives.nft"; fi
   for tool in iptables ip6tables; do
     family=ip
     [ "$tool" = iptables ] || family=ip6
     for name in $(tables_of "$1/$tool-nft"); do
       # With something of nft's own in it, iptables would refuse the table.
-      if grep -qxF "table $family $name" "$2/tables" && ! tables_of "$2/$tool-nft" | grep -qxF "$name"; then
+      if grep -qxF "table $family $name" "$2/tables" && ! grep -qxF "table $family $name" "$2/compatible"; then
         step "removing table $family $name" nft delete table "$family" "$name"
       fi
     done
@@ -192,10 +224,12 @@ restore_sets() {
     [ "$(set_lines "$name" "$1/ipset")" != "$(set_lines "$name" "$2/ipset")" ] || continue
     into=$name
     if sets_of "$2/ipset" | grep -qxF -e "$name"; then into=callgate-$$; fi
-    while read -r word set rest; do
-      [ "$set" != "$name" ] || printf "%s %s %s\n" "$word" "$into" "$rest"
-    done <"$1/ipset" >"$dir/set"
-    if [ "$into" != "$name" ]; then printf "swap %s %s\ndestroy %s\n" "$into" "$name" "$into" >>"$dir/set"; fi
+    # Most characters may stand in a name.
+    grep "^[a-z]* $(printf "%s" "$name" | sed "s/[^A-Za-z0-9_^]/[&]/g; s/\^/\\\\^/g") " "$1/ipset" >"$dir/set"
+    if [ "$into" != "$name" ]; then
+      sed "s/^\([a-z]*\) [^ ]* /\1 $into /" "$dir/set" >"$dir/filled"
+      printf "swap %s %s\ndestroy %s\n" "$into" "$name" "$into" | cat "$dir/filled" - >"$dir/set"
+    fi
     step "restoring set $name" ipset restore -file "$dir/set" || ipset destroy "$into" 2>/dev/null
   done
 }

@@ -35,7 +35,9 @@ class Guard:
     def arm(self, plan: ChangePlan) -> GuardReport:
         """Save what the firewall holds, and start the timer. The state is ARMED or REFUSED, with the reason."""
         limits = (str(plan.confirm_within), str(plan.apply_within))
-        return self._ask(45, "arm", *limits, plan.apply, plan.rollback)
+        commands = (plan.apply, plan.rollback)
+        sizes = (str(len(command.encode("utf-8", "surrogateescape"))) for command in commands)
+        return self._ask(45, "arm", *limits, *commands, *sizes)
 
     def apply(self, plan: ChangePlan) -> GuardReport:
         """Run the apply command, apart from this connection, and wait for its end."""

@@ -7,10 +7,13 @@
 PATH=${PATH:+$PATH:}/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 LC_ALL=C
 export PATH LC_ALL
+mask=$(umask)
 umask 077
 verb=$1 id=$2
 shift 2
 case $id in "" | *[!0-9a-f]*) exit 2 ;; esac
+# A profile may have printed something, and not ended its line.
+case $verb in watch | run | roll) ;; *) echo ;; esac
 
 say() { printf "@guard %s\n" "$*"; }
 log() { printf "%s %s\n" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>"$dir/log"; }
@@ -19,6 +22,8 @@ nap() { sleep 0.2 2>/dev/null || sleep 1; }
 # The host's clock may be set meanwhile; the seconds since it started go on alike.
 now() { { read -r up rest </proc/uptime; } 2>/dev/null && up=${up%%.*}; }
 put() { printf "%s\n" "$2" >"$dir/$1.$$" && mv -f "$dir/$1.$$" "$dir/$1"; }
+# An empty file finds room where nothing else does.
+end() { put ended "$1" || true >"$dir/ended"; }
 get() { cat "$dir/$1" 2>/dev/null; }
 netns() { readlink /proc/self/ns/net; }
 tell() {
@@ -45,10 +50,14 @@ locate() {
   exit
 }
 
-boot() { say "boot $(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"; }
+boot() {
+  say "boot $(cat /proc/sys/kernel/random/boot_id 2>/dev/null)"
+  say "machine $(head -c 64 /etc/machine-id 2>/dev/null | tr -dc "0-9a-f")"
+}
 
 state() {
-  if [ -e "$dir/ended" ]; then get ended
+  if [ -s "$dir/ended" ]; then get ended
+  elif [ -e "$dir/ended" ]; then echo failed
   elif [ -e "$dir/confirmed" ]; then echo confirmed
   elif [ -e "$dir/firing" ]; then echo rolling-back
   elif [ -e "$dir/armed" ]; then echo armed
@@ -126,9 +135,12 @@ limited() {
   (
     cd "$(get cwd)" 2>/dev/null || cd /
     # The check comes after the number is written: who rolls back renames first, and reads the number then.
+    umask "$(get umask)"
     setsid sh -c "printf \"%s\n\" \$\$ >\"\$1.pid\"; [ -e \"\$2\" ] || exit 125; exec sh \"\$1\"" sh "$dir/$2" "$dir/$3" \
-      </dev/null >"$dir/$2.pipe" 2>&1
-    put "$2.rc" "$?"
+      </dev/null >"$dir/$2.pipe" 2>&1 9<&-
+    code=$?
+    umask 077
+    put "$2.rc" "$code"
   ) &
   until_is "$1" "$2.rc"
   code=$(get "$2.rc")
@@ -142,7 +154,44 @@ limited() {
   return "$code"
 }
 
-claim() { mv "$dir/armed" "$dir/firing" 2>/dev/null && put reason "$1" && log "rolling back: $1"; }
+claim() { mv "$dir/armed" "$dir/firing" 2>/dev/null && rm -f "$dir/reserve" && put reason "$1" && log "rolling back: $1"; }
+
+# reserve BYTES: keeps room for the way back, should the change fill the file system.
+reserve() { head -c "$1" /dev/zero >"$dir/reserve" 2>/dev/null && [ "$(wc -c <"$dir/reserve")" -ge "$1" ]; }
+
+# keep: what the way back needs, in one file that stays open when the folder is removed. Each line begins with its file.
+keep() {
+  for file in $KEPT; do
+    [ ! -f "$dir/$file" ] || sed "s|^|$file:|" "$dir/$file" || return
+  done >"$dir/kept"
+  exec 9<"$dir/kept" && rm -f "$dir/kept"
+}
+KEPT="guard limit rollback cwd umask netns way notes saved/state saved/tables saved/no-nft saved/owned saved/natives.nft
+  saved/iptables-nft saved/ip6tables-nft saved/iptables-legacy saved/ip6tables-legacy saved/ipset
+  saved/sysctl"
+
+# recover: makes the folder anew that somebody removed, with the change to be rolled back.
+recover() {
+  mkdir -m 0700 "$dir" 2>/dev/null || { [ -d "$dir" ] && [ ! -L "$dir" ] && [ -O "$dir" ]; } || dir=$(mktemp -d) || return
+  mkdir -p "$dir/saved" "$dir/begun"
+  for file in $KEPT; do
+    [ -e "$dir/$file" ] || sed -n "s|^$file:||p" "/proc/$$/fd/9" >"$dir/$file"
+  done
+  [ -s "$dir/saved/no-nft" ] || rm -f "$dir/saved/no-nft"
+  put watchdog "$$"
+  ln -sn "$dir" "$lock" 2>/dev/null
+  put reason "what the guard keeps on the host was removed"
+  log "the guard's folder was removed; it is made anew, to roll back"
+  for cmdline in /proc/[0-9]*/cmdline; do
+    case $({ tr "\000" " " <"$cmdline"; } 2>/dev/null) in
+      "sh $dir/apply "* | "sh $dir/guard run "*)
+        process=${cmdline%/cmdline}
+        end_session "${process#/proc/}"
+        ;;
+    esac
+  done
+  true >"$dir/firing"
+}
 
 # roll_back: done by one process at a time; by another when that one was killed.
 roll_back() {
@@ -151,12 +200,12 @@ roll_back() {
     [ -e "$dir/roller$turn/pid" ] || sleep 1
     if alive "roller$turn/pid"; then return; fi
     turn=$((turn + 1))
-    if [ "$turn" -gt 5 ]; then put ended failed; return; fi
+    if [ "$turn" -gt 5 ]; then end failed; return; fi
   done
   put "roller$turn/pid" "$$"
   if [ ! -e "$dir/begun" ]; then
     log "the change was never applied"
-    put ended not-applied
+    end not-applied
     return
   fi
   runner=$(get begun/pid)
@@ -168,29 +217,34 @@ roll_back() {
   if ! save "$dir/now"; then log "what the firewall holds cannot be read: $(head -c 500 "$dir/now/why" | tr "\n\t" "  ")"
   elif cmp -s "$dir/saved/state" "$dir/now/state"; then
     log "the firewall holds what it held"
-    put ended rolled-back
+    end rolled-back
     return
   else log "the firewall does not hold what it held: restoring what was saved"
   fi
   restore "$dir/saved" "$dir/now"
   if save "$dir/now" && cmp -s "$dir/saved/state" "$dir/now/state"; then
     log "the firewall holds what it held"
-    put ended restored
+    end restored
   else
     log "the firewall holds something else than it held"
-    put ended differs
+    end differs
   fi
 }
 
 refuse() {
-  printf "%s\n" "$1" >"$dir/refused.$$"
+  rm -f "$dir/reserve"
+  printf "%s\n" "$1" | tr "\n\r\t" "   " >"$dir/refused.$$"
   mv -f "$dir/refused.$$" "$dir/refused"
   [ "$(readlink "$lock")" != "$dir" ] || rm -f "$lock"
   exit
 }
 
-arm() { # CONFIRM-WITHIN LIMIT APPLY ROLLBACK
-  for tool in setsid mkfifo readlink cmp head tail tr sed grep sort date; do
+arm() { # CONFIRM-WITHIN LIMIT APPLY ROLLBACK BYTES-OF-APPLY BYTES-OF-ROLLBACK
+  # A login shell that takes "\\" for "\" would have changed them on their way.
+  if [ "$(printf "%s" "$3" | wc -c)" -ne "$5" ] || [ "$(printf "%s" "$4" | wc -c)" -ne "$6" ]; then
+    say "state refused"; say "refused the login shell changes the commands on their way"; say end; exit
+  fi
+  for tool in setsid mkfifo readlink cmp head tail tr sed grep sort date wc; do
     has "$tool" || { say "state refused"; say "refused the host has no $tool"; say end; exit; }
   done
   if ! now; then say "state refused"; say "refused the host has no /proc/uptime"; say end; exit; fi
@@ -201,14 +255,14 @@ arm() { # CONFIRM-WITHIN LIMIT APPLY ROLLBACK
     dir=
   done
   if [ -z "$dir" ]; then say "state refused"; say "refused no folder can be made in /run or /tmp"; say end; exit; fi
-  printf "%s\n" "$guard" >"$dir/guard"
-  printf "%s\n" "$1" >"$dir/confirm-within"
-  printf "%s\n" "$2" >"$dir/limit"
-  printf "%s\n" "$3" >"$dir/apply"
-  printf "%s\n" "$4" >"$dir/rollback"
-  pwd >"$dir/cwd"
-  netns >"$dir/netns"
-  true >"$dir/arming"
+  if ! {
+    reserve 262144 && printf "%s\n" "$guard" >"$dir/guard" && printf "%s\n" "$1" >"$dir/confirm-within" &&
+      printf "%s\n" "$2" >"$dir/limit" && printf "%s\n" "$3" >"$dir/apply" && printf "%s\n" "$4" >"$dir/rollback" &&
+      printf "%s\n" "$mask" >"$dir/umask" && pwd >"$dir/cwd" && netns >"$dir/netns" && true >"$dir/arming"
+  } 2>/dev/null; then
+    rm -rf "$dir"
+    say "state refused"; say "refused there is no room in $base"; say end; exit
+  fi
   way=session
   if [ -d /run/systemd/system ] && has systemd-run && [ "$(id -u)" = 0 ] && detach systemd watch && until_is 3 watched; then
     way=systemd
@@ -232,20 +286,27 @@ watch() {
   fi
   save "$dir/saved" || refuse "what the firewall holds cannot be saved: $(head -c 500 "$dir/saved/why" 2>/dev/null | tr "\n\t" "  ")"
   check "$dir/saved" || refuse "what the firewall holds would not load again: $(head -c 500 "$dir/saved/why" | tr "\n\t" "  ")"
+  [ ! -s "$dir/saved/mixed" ] || refuse "what the firewall holds cannot be saved: $(head -c 500 "$dir/saved/mixed")"
   while read -r family name; do
     echo "table $family $name belongs to a running program: it alone can change it, and only the rollback command can restore it"
   done <"$dir/saved/owned" >"$dir/notes"
+  size=$(cat "$dir"/saved/* | wc -c)
+  { keep && reserve "$((262144 + 3 * size))"; } || refuse "there is no room in ${dir%/*} for what the firewall holds"
   now
   put deadline "$((up + $(get confirm-within)))"
   log "armed: process $$ rolls back unless it is confirmed within $(get confirm-within) s"
   if mv "$dir/arming" "$dir/armed"; then
-    while [ -d "$dir" ] && [ ! -e "$dir/ended" ]; do
-      if [ -e "$dir/confirmed" ]; then put ended confirmed
-      elif [ -e "$dir/firing" ]; then roll_back
-      else
+    while [ ! -e "$dir/ended" ]; do
+      # Whoever decides renames "armed": where it is gone and no other name is there, the folder is.
+      if [ -e "$dir/armed" ]; then
         now
         read -r deadline <"$dir/deadline" || deadline=0
         [ "$up" -lt "$deadline" ] || claim "nobody confirmed the change in time"
+      elif [ -e "$dir/confirmed" ]; then
+        end confirmed
+        break
+      elif [ -e "$dir/firing" ]; then roll_back
+      else recover || break
       fi
       [ -e "$dir/ended" ] || sleep 0.5 2>/dev/null || sleep 1
     done
@@ -292,7 +353,7 @@ case $verb in
       log "confirmed"
       if alive watchdog; then until_is 5 ended
       else
-        put ended confirmed
+        end confirmed
         [ "$(readlink "$lock")" != "$dir" ] || rm -f "$lock"
       fi
     fi
@@ -312,6 +373,8 @@ case $verb in
       now
       last=$((up + 5))
       while alive watchdog && now && [ "$up" -lt "$last" ]; do nap; done
+      # It would take the folder's end for somebody's misdeed.
+      if alive watchdog; then report; exit; fi
       [ "$(readlink "$lock")" != "$dir" ] || rm -f "$lock"
       rm -rf "$dir"
       say "state cleared"

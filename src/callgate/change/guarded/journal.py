@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -45,16 +47,26 @@ class Journal:
         try:
             if resume:
                 self._file = os.open(folder / FILE, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+                self._lock()
                 _cut_torn_line(self._file)
             else:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 if any(folder.iterdir()):
                     raise UsageMistake(f"{folder} is not empty: a change needs a journal folder of its own")
+                folder.chmod(0o700)
                 flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 self._file = os.open(folder / FILE, flags, 0o600)
+                self._lock()
                 _flush_folder(folder)
         except OSError as error:
             raise UsageMistake(f"{folder}: the journal cannot be written: {error.strerror}") from None
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.close()
+            raise UsageMistake(f"{self.folder}: the change is still being conducted by another process") from None
 
     def write(self, step: str, state: Progress, **details: Any) -> None:
         """Add an entry; it is on the disk when this returns. Raises OSError when it cannot be."""
@@ -82,10 +94,13 @@ class Journal:
 def read_journal(folder: Path) -> tuple[Entry, ...]:
     """The entries of a journal, in order; a last line that was cut off as the controller died is left out.
 
-    Raises UsageMistake when there is no journal, or one that is damaged elsewhere.
+    Raises UsageMistake when there is no journal, one that is damaged elsewhere, or one that somebody else can have
+    written: it holds commands, and names hosts and an ssh_config to use.
     """
     path = folder / FILE
     try:
+        for one in (folder, path):
+            _require_own(one)
         with path.open("rb") as file:
             data = file.read(_SIZE_LIMIT + 1)
     except OSError as error:
@@ -104,6 +119,12 @@ def read_journal(folder: Path) -> tuple[Entry, ...]:
             raise UsageMistake(f"{path}:{number}: is no line of a journal") from None
         entries.append(entry)
     return tuple(entries)
+
+
+def _require_own(path: Path) -> None:
+    found = path.stat()
+    if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
+        raise UsageMistake(f"{path}: is not yours alone to write: nothing that it tells is done")
 
 
 def _cut_torn_line(file: int) -> None:

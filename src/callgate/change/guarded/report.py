@@ -51,6 +51,8 @@ class GuardReport:
     folder: str = ""
     boot: str = ""
     """The kernel's boot id: another one means that the host was restarted."""
+    machine: str = ""
+    """The host's /etc/machine-id (machine-id(5)): another one means another host of the same name."""
     watchdog: bool = False
     """Whether the timer runs."""
     remaining: int | None = None
@@ -94,6 +96,7 @@ def read_report(output: bytes) -> GuardReport:
             state=State(values.get("state", "")),
             folder=values.get("folder", ""),
             boot=values.get("boot", ""),
+            machine=values.get("machine", ""),
             watchdog=values.get("watchdog") == "alive",
             remaining=numbers["remaining"],
             refused=values.get("refused", ""),

@@ -6,18 +6,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from callgate.audit.plan import AuditPlan
 from callgate.change.guarded.connection import Connection
-from callgate.change.guarded.ending import APPLIED, UNDONE, UNKNOWN, Ending, undone
+from callgate.change.guarded.ending import APPLIED, UNDONE, UNKNOWN, Code, Ending, undone
 from callgate.change.guarded.guard import Guard
 from callgate.change.guarded.journal import Entry, Journal, read_journal
 from callgate.change.guarded.plan import ChangePlan
 from callgate.change.guarded.report import State
-from callgate.change.guarded.undoing import Undoing
+from callgate.change.guarded.undoing import Identity, Undoing
 from callgate.errors import CallgateError, UsageMistake
 from callgate.evidence.bundle import Bundle, read_bundle
+
+_CODES: Final[tuple[Code, ...]] = (APPLIED, UNDONE, UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +39,20 @@ class Record:
     def ending(self) -> Ending | None:
         """The end that the journal tells, if it does."""
         for entry in reversed(self.entries):
-            code = entry.details.get("code")
-            if entry.step == "end" and code in (APPLIED, UNDONE, UNKNOWN):
-                reasons = tuple(str(reason) for reason in entry.details.get("reasons", ()))
+            told = entry.details.get("code")
+            code = next((one for one in _CODES if type(told) is int and one == told), None)
+            if entry.step == "end" and code is not None:
+                why = entry.details.get("reasons")
+                reasons = tuple(map(str, why)) if isinstance(why, list) else ()
                 proven = entry.details.get("proven", True) is True
                 return Ending(code, str(entry.details.get("host", "")), reasons, proven)
         return None
+
+    @property
+    def armed(self) -> Identity:
+        """The host that the guard was armed on, as far as the journal tells."""
+        told = next((entry.details for entry in self.entries if (entry.step, entry.state) == ("arm", "done")), {})
+        return Identity(str(told.get("boot", "")), str(told.get("machine", "")))
 
     @property
     def last(self) -> str:
@@ -65,7 +75,7 @@ def read_record(folder: Path) -> Record:
             apply_within=int(planned["apply_within"]),
             id=str(planned["id"]),
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise UsageMistake(f"{folder}: the journal does not tell what was planned") from None
     return Record(plan, planned, entries)
 
@@ -89,6 +99,9 @@ def status(record: Record, connection: Connection) -> Ending:
             return Ending(UNKNOWN, f"{key}: {words}", proven=False)
         case State.GONE if record.reached("confirm", "done"):
             return Ending(APPLIED, f"{key}: the change is applied, verified and confirmed")
+        case State.GONE if record.armed.another(report):
+            words = "another machine answers by this name, and NOTHING is known of the one that was changed"
+            return Ending(UNKNOWN, f"{key}: {words}", proven=False)
         case State.GONE:
             return Ending(UNKNOWN, f"{key}: the guard is gone; --resume tells what the host is like", proven=False)
         case _:
@@ -107,7 +120,7 @@ def resume(record: Record, connection: Connection, judged_by: AuditPlan, journal
     with suppress(OSError):
         journal.write("resume", "begun", after=record.last, guard=report.state)
     before, applied = _before(journal.folder), record.reached("apply")
-    undoing = Undoing(record.plan, guard, judged_by, journal, before, applied=applied)
+    undoing = Undoing(record.plan, guard, judged_by, journal, before, applied=applied, armed=record.armed)
     # Once that was written, only the guard's folder was left to remove.
     if report.state is State.CONFIRMED or (report.state is State.GONE and record.reached("confirm", "done")):
         return undoing.confirmed(report)

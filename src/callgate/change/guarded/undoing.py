@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 from callgate.audit.plan import AuditPlan
@@ -22,6 +23,26 @@ _ATTEMPTS: Final = 3
 _SHOWN: Final = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The host as it was when the guard was armed; empty where that is not known."""
+
+    boot: str = ""
+    machine: str = ""
+
+    def another(self, report: GuardReport) -> bool:
+        """Whether it is another machine that answers by the host's name."""
+        return bool(self.machine and report.machine and self.machine != report.machine)
+
+    def gone(self, report: GuardReport) -> str:
+        """Why the guard is gone, in words."""
+        if not (self.boot and report.boot):
+            return "the guard is gone, as the host was restarted, or somebody removed it"
+        if self.boot != report.boot:
+            return "the host was restarted, and the guard is gone"
+        return "the guard is gone, though the host was not restarted"
+
+
 class Undoing:
     """Ends a change that is, or may be, armed. Its journal may fail here (a full disk): the host comes first."""
 
@@ -34,14 +55,16 @@ class Undoing:
         before: Bundle | None,
         *,
         applied: bool,
+        armed: Identity,
     ) -> None:
-        """`applied`: whether the apply command may have begun."""
+        """`applied`: whether the apply command may have begun; `armed`: the host that the guard was armed on."""
         self.plan = plan
         self.guard = guard
         self.judged_by = judged_by
         self.journal = journal
         self.before = before
         self.applied = applied
+        self.armed = armed
         self.key = guard.connection.key
 
     def undo(self, code: Code, reasons: tuple[str, ...]) -> Ending:
@@ -62,14 +85,15 @@ class Undoing:
         if report.state in (State.GONE, State.REFUSED, State.ARMING) and not self.applied:
             self._clear(report)
             return self._end(Ending(code, f"{self.key}: nothing was changed", reasons))
-        how = "" if report.state is State.GONE else undone(report)
+        if self.armed.another(report):
+            words = "another machine answers by this name, and NOTHING is known of the one that was changed"
+            return self._end(Ending(UNKNOWN, f"{self.key}: {words}", reasons, proven=False))
+        how = self.armed.gone(report) if report.state is State.GONE else undone(report)
         differences = self._differences()
         if differences and report.state is State.GONE:
             self._roll_back_unguarded()
-            how = "the host was restarted, and the guard was gone; the rollback command was run anew"
+            how += "; the rollback command was run anew"
             differences = self._differences()
-        elif report.state is State.GONE:
-            how = "the guard is gone, as the host was restarted, or somebody removed it"
         if differences:
             words = f"{how}; it is NOT PROVEN to be as it was before the change"
             where = f"the guard's folder {report.folder} is left there" if report.folder else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -9,7 +10,11 @@ from callgate.errors import EvidenceError
 from callgate.evidence.bundle import Bundle
 
 FOLDERS_LIST: Final = "boot-folders.txt"
-_TOLD_BY: Final = ("boot-units.txt", "boot-links.txt", FOLDERS_LIST)
+_TOLD_BY: Final = re.compile(
+    r"boot-(units|links|folders)\.txt"
+    r"|etc/(iptables|nftables|nftables\.d|ufw|firewalld|csf|callgate)/.*|etc/nftables\.conf|etc/default/ufw"
+    r"|etc/sysconfig/(ip6?tables|ipset|nftables\.conf)"
+)
 _FOUND_BY_HAND: Final = "etc/ufw/default-ufw"
 """/etc/default/ufw in bundles of older hand."""
 
@@ -26,9 +31,7 @@ class BootFiles:
 
     def told(self) -> bool:
         """Whether the bundle says anything about booting; one with a manifest has to."""
-        if not self.bundle.by_hand:
-            return True
-        return any(name.startswith("etc/") or name in _TOLD_BY for name in self.bundle.names())
+        return not self.bundle.by_hand or any(_TOLD_BY.fullmatch(name) for name in self.bundle.names())
 
     def text(self, path: str) -> str | None:
         """The text of a file; None where the host has none. Bytes that are not UTF-8 are shown as `\\xNN`."""

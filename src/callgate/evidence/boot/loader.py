@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from callgate.firewall.rule import Family
+
 LoaderName = Literal[
     "ipset", "nftables", "iptables-persistent", "iptables-services", "ufw", "firewalld", "csf", "callgate"
 ]
@@ -54,6 +56,8 @@ class BootPlan:
     """What reading it took for granted."""
     owners: Mapping[str, bool | None] = field(default_factory=dict)
     """Services that put in their rules themselves (docker, fail2ban ...), and whether they start at boot."""
+    forwarding: Mapping[Family, bool] = field(default_factory=dict)
+    """Whether files of parameters switch forwarding on or off, where any does."""
     units_told: bool = True
     """Whether the bundle tells unit states; where it does not, managers and owners are taken to start."""
 

@@ -12,7 +12,17 @@ from callgate.evidence.boot.loader import LoaderName
 from callgate.evidence.boot.settings import first_code, settings
 
 NFTABLES_FILES: Final = ("etc/nftables.conf", "etc/sysconfig/nftables.conf")
-_INCLUDE: Final = re.compile(r'^\s*include\s+["\'](?P<path>[^"\']*)["\']', re.MULTILINE)
+PLUGINS: Final = "boot-plugins.txt"
+_PLUGINS: Final = {
+    "10-ipset": "etc/iptables/ipsets",
+    "15-ip4tables": "etc/iptables/rules.v4",
+    "25-ip6tables": "etc/iptables/rules.v6",
+    "40-ipset": "",
+}
+"""Plugins of Debian's ipset-persistent and iptables-persistent, and what each loads at boot."""
+_INCLUDE: Final = re.compile(r'^(?:[^#\n]*[;{}])?[ \t]*include\s+["\'](?P<path>[^"\']*)["\']', re.MULTILINE)
+_DEPTH: Final = 2
+"""How deep into a folder the collector looks; names that begin with a dot it leaves out, as patterns do."""
 _NFT_FOLDERS: Final = ("etc/nftables", "etc/nftables.d")
 _UFW_RULES: Final = ("before.rules", "before6.rules", "user.rules", "user6.rules", "after.rules", "after6.rules")
 _FIREWALLD_FOLDERS: Final = ("zones", "policies", "services", "ipsets", "icmptypes", "helpers")
@@ -44,13 +54,19 @@ class Found:
     """What it does beside loading its files, with an effect that is not known."""
     notes: tuple[str, ...] = ()
     """What is taken for granted about its files."""
+    unit_of: Mapping[str, str] = field(default_factory=dict)
+    """The files that have a unit of their own, and its name."""
 
 
 def _ipset(files: BootFiles) -> Found:
     # On Debian a plugin of netfilter-persistent loads the sets, on Red Hat a service.
     debian = files.texts(["etc/iptables/ipsets"])
     if debian:
-        return Found(("netfilter-persistent", "ipset"), debian)
+        units = ("netfilter-persistent", "ipset")
+        plugins = _plugins(files)
+        if plugins is not None and not _loaded_by(plugins, "etc/iptables/ipsets"):
+            return Found(units, notes=("no plugin of netfilter-persistent loads /etc/iptables/ipsets",))
+        return Found(units, debian)
     return Found(("ipset",), files.texts(["etc/sysconfig/ipset"]))
 
 
@@ -77,22 +93,49 @@ def _included(files: BootFiles, found: dict[str, str], target: str, where: str) 
     folder = next((one for one in _NFT_FOLDERS if path.startswith(f"{one}/")), None)
     if folder is not None and ".." not in path.split("/"):
         there = files.below(folder)
-        if there or not files.bundle.by_hand:
-            found.update(there)
+        found.update(there)
+        below = path.removeprefix(f"{folder}/").split("/")
+        taken = len(below) <= _DEPTH and not any(part.startswith(".") for part in below)
+        if path in found or (taken and (there or not files.bundle.by_hand)):
             return []
     return [] if path in found else [f"{where} includes {target[:_TOLD]!r}, which is not in the bundle"]
+
+
+def _plugins(files: BootFiles) -> frozenset[str] | None:
+    """The plugins that netfilter-persistent has; None where that was not collected."""
+    if PLUGINS not in files.bundle:
+        return None
+    return frozenset(files.bundle.text(PLUGINS).split())
+
+
+def _loaded_by(plugins: frozenset[str], path: str) -> bool:
+    return path not in _PLUGINS.values() or any(_PLUGINS.get(name) == path for name in plugins)
 
 
 def _persistent(files: BootFiles) -> Found:
     found = files.texts(["etc/iptables/rules.v4", "etc/iptables/rules.v6"])
     units = ("netfilter-persistent", "iptables-persistent")
-    return Found(units, found | files.texts(["etc/default/netfilter-persistent"]) if found else {})
+    if not found:
+        return Found(units)
+    found |= files.texts(["etc/default/netfilter-persistent"])
+    plugins = _plugins(files)
+    if plugins is None:
+        return Found(units, found)
+    unknown = tuple(
+        f"netfilter-persistent has a plugin of its own, {name[:_TOLD]!r}" for name in sorted(plugins - _PLUGINS.keys())
+    )
+    left = {path: text for path, text in found.items() if _loaded_by(plugins, path)}
+    notes = tuple(f"no plugin of netfilter-persistent loads /{path}" for path in found if path not in left)
+    return Found(units, left, unknown=unknown, notes=notes)
 
 
 def _services(files: BootFiles) -> Found:
     saved = ("etc/sysconfig/iptables", "etc/sysconfig/ip6tables")
     found = files.texts(saved)
-    return Found(("iptables", "ip6tables"), found | files.texts(f"{path}.fallback" for path in saved) if found else {})
+    found |= files.texts(f"{path}.fallback" for path in saved) if found else {}
+    # Each family has a unit of its own, and one of them is easily forgotten.
+    unit_of = {path: path.removesuffix(".fallback").rpartition("/")[2] for path in found}
+    return Found(("iptables", "ip6tables"), found, unit_of=unit_of)
 
 
 def _ufw(files: BootFiles) -> Found:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from callgate.evidence.boot.conflict import conflicts
 from callgate.evidence.boot.files import BootFiles
+from callgate.evidence.boot.forwarding import forwarding_at_boot
 from callgate.evidence.boot.loader import LOADERS, BootLoader, BootPlan, LoaderName
 from callgate.evidence.boot.managers import FOUND, Found
 from callgate.evidence.boot.other import other_loaders
 from callgate.evidence.boot.units import Unit, Units, commands, read_units
 from callgate.evidence.evidence import Evidence
 
+_HARMLESS: Final = r"ExecStartPost=\S*/firewall-cmd --state"
+"""What a unit runs beside that loads no rules."""
 OWNERS: Final[dict[str, tuple[str, ...]]] = {
     "docker": ("docker", "snap.docker.dockerd"),
     "fail2ban": ("fail2ban",),
@@ -48,6 +52,8 @@ def boot_plan(evidence: Evidence) -> BootPlan:
     notes: list[str] = []
     for name in LOADERS:
         found = FOUND[name](files)
+        if units.told and found.unit_of:
+            found = _of_started_units(found, units)
         unit = _unit(units, found)
         if not found.files and not unit.enabled:
             continue
@@ -73,6 +79,7 @@ def boot_plan(evidence: Evidence) -> BootPlan:
         findings=tuple(findings),
         notes=tuple(notes),
         owners={owner: _starts(units, names) for owner, names in OWNERS.items()},
+        forwarding=forwarding_at_boot(bundle, ufw="ufw" in loaders and loaders["ufw"].enabled is not False),
         units_told=units.told,
     )
 
@@ -82,6 +89,27 @@ def _unit(units: Units, found: Found) -> Unit:
     candidates = [units.unit(name) for name in found.units]
     return next(
         (unit for unit in candidates if unit.enabled), next((one for one in candidates if one.there), candidates[0])
+    )
+
+
+def _of_started_units(found: Found, units: Units) -> Found:
+    """Without the files whose own unit does not start, as long as some other of its units does."""
+    states = {path: units.unit(unit).enabled for path, unit in found.unit_of.items()}
+    if True not in states.values() and None not in states.values():
+        return found  # none starts: told of the manager as a whole
+    off = sorted(path for path in found.files if states.get(path) is False)
+    unsure = sorted(path for path in found.files if states.get(path, True) is None and True in states.values())
+    return replace(
+        found,
+        files={path: text for path, text in found.files.items() if path not in off},
+        unknown=(
+            *found.unknown,
+            *(f"whether {found.unit_of[path]}.service loads /{path} is not told" for path in unsure),
+        ),
+        notes=(
+            *found.notes,
+            *(f"{found.unit_of[path]}.service does not start at boot: /{path} is not loaded" for path in off),
+        ),
     )
 
 
@@ -119,7 +147,7 @@ def _changed(evidence: Evidence, loader: BootLoader) -> list[str]:
     own, added = commands(evidence.bundle, unit)
     said = [f"a drop-in of {loader.unit} says {line[:120]!r}" for line in added]
     known = _STARTED.get(unit)
-    odd = [line for line in own if known is not None and not re.fullmatch(rf"ExecStart={known}", line.strip())]
+    odd = [line for line in own if known is not None and not re.fullmatch(rf"ExecStart={known}|{_HARMLESS}", line)]
     return said + [f"{loader.unit} starts something else: {line[:120]!r}" for line in odd]
 
 

@@ -27,9 +27,9 @@ def test_strangers_are_dropped_before_anything_that_filters() -> None:
 :CALLGATE - [0:0]
 -I INPUT -j CALLGATE
 -A CALLGATE -i lo -j RETURN
--A CALLGATE -m conntrack --ctdir REPLY -j RETURN
 -A CALLGATE -s 192.168.1.0/24 -j RETURN
 -A CALLGATE -p tcp -m multiport --dports 2000,5060 -j DROP
+-A CALLGATE -m conntrack --ctdir REPLY -j RETURN
 COMMIT
 """
     )

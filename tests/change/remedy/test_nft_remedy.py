@@ -49,10 +49,10 @@ table inet callgate {
 	chain input {
 		type filter hook input priority -150; policy accept;
 		iifname "lo" accept
-		ct direction reply accept
 		ip saddr @trusted4 accept
 		ip6 saddr @trusted6 accept
 		tcp dport { 2000, 5060 } drop
+		ct direction reply accept
 		meta nfproto ipv6 udp dport 5060 drop
 	}
 }

@@ -21,8 +21,8 @@ from callgate.change.remedy.need import needs as needs_of
 from callgate.change.remedy.recipe import Recipe, Refused
 from callgate.change.remedy.script import comment
 
-_HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
-"""What a host of an inventory can be called without meaning a pattern."""
+_HOST: Final = re.compile(r"(?!(?:all|ungrouped)$)[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+"""What a host of an inventory can be called without meaning a pattern, or a group that every inventory has."""
 _TRACES: Final = {"firewalld": "/etc/callgate/firewalld.added", "ufw": "/etc/callgate/ufw.added"}
 """The files that a script keeps as long as it is in force."""
 

@@ -147,7 +147,7 @@ rollback() {
 }
 
 undo() {
-  trap '' HUP INT TERM
+  trap '' HUP INT TERM PIPE
   complain "undoing what was done"
   rollback
   exit 1
@@ -161,12 +161,14 @@ main() {
   firewall-cmd --state >/dev/null 2>&1 </dev/null || { complain "firewalld does not run"; exit 1; }
   case $1 in
     apply)
-      trap undo HUP INT TERM
+      trap undo HUP INT TERM PIPE
       forward put || undo
-      trap - HUP INT TERM
+      trap '' HUP INT TERM PIPE
       end_flows
       say "applied" ;;
-    rollback) rollback || exit 1 ;;
+    rollback)
+      trap '' HUP INT TERM PIPE
+      rollback || exit 1 ;;
     status)
       lacking=0
       forward tell || exit 1

@@ -7,7 +7,7 @@ translation, containers and rules behind a manager's back alike, and a chain tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses
 from typing import Final, Literal
@@ -16,7 +16,7 @@ from callgate.audit.target import Target
 from callgate.change.remedy.need import WHERE, Need, Where
 from callgate.change.remedy.recipe import Refused
 from callgate.evidence.interfaces import Network
-from callgate.firewall.rule import Chain, ChainName, Family, Goto, Jump, Rule, Ruleset
+from callgate.firewall.rule import FAMILIES, Chain, ChainName, Family, Goto, Jump, Rule, Ruleset, Verdict, Within
 
 PRIORITY: Final = -150
 """With iptables' table mangle: behind destination translation, in front of every filter."""
@@ -30,6 +30,9 @@ MARK: Final = "callgate"
 """The comment on rules put into others' nftables chains."""
 _MARKED: Final = re.compile(rf' comment "{MARK}"$')
 _INTERFACE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}")
+
+_EPHEMERAL: Final = 32768
+"""The first port that programs are given which ask for none, unless the host is set up otherwise (ip(7))."""
 
 Span = tuple[int, int]
 Transport = Literal["tcp", "udp"]
@@ -68,6 +71,10 @@ class Gate:
     spared: tuple[str, ...]
     """Interfaces that the site names as leading to trusted networks only."""
     drops: dict[Where, tuple[Drop, ...]]
+    untracked: tuple[Family, ...] = ()
+    """The families whose flows nothing tracked so far: the next packet of a flow decides who is taken to have begun it.
+
+    A TCP flow that a stranger has is then the host's own as soon as the host sends (nf_conntrack_tcp_loose)."""
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -78,6 +85,18 @@ class Gate:
     def trusted_of(self, family: Family) -> tuple[Network, ...]:
         """The trusted networks of a family."""
         return tuple(one for one in self.trusted if one.version == family)
+
+    def before_replies(self, where: Where) -> tuple[Drop, ...]:
+        """What is dropped even if it looks like a reply: TCP flows from a port that others are served at.
+
+        Programs that call over TCP do so from a port of their own (ip_local_port_range).
+        """
+        return tuple(
+            drop
+            for drop in self.drops[where]
+            if drop.transport == "tcp" and not (drop.original or drop.translated)
+            if set(drop.families) & set(self.untracked) and all(last < _EPHEMERAL for _, last in drop.ports)
+        )
 
     def in_words(self, place: str) -> tuple[str, ...]:
         """What it does, a line for each rule that drops."""
@@ -94,7 +113,9 @@ def gate_of(target: Target, needs: Iterable[Need]) -> Gate:
     for name in spared:
         interface(name)
     drops = {where: tuple(_drops(where, [need for need in closing if where in need.where])) for where in WHERE}
-    return Gate(trusted_networks(target), spared, drops)
+    tracked = target.evidence.policy.ruleset.tracked
+    untracked = tuple(family for family in FAMILIES if family not in tracked)
+    return Gate(trusted_networks(target), spared, drops, untracked)
 
 
 def trusted_networks(target: Target) -> tuple[Network, ...]:
@@ -164,7 +185,21 @@ def without_gate(ruleset: Ruleset) -> Ruleset:
             chain = Chain(name, kept)
         chains[name] = chain
     bases = [replace(base, chain=chains[base.chain.name]) for base in ruleset.base_chains if base.chain.name in chains]
-    return replace(ruleset, base_chains=tuple(bases), chains=chains)
+    tracked = ruleset.tracked - set(_first_tracked(ruleset))
+    return replace(ruleset, base_chains=tuple(bases), chains=chains, tracked=tracked)
+
+
+def _first_tracked(ruleset: Ruleset) -> Iterator[Family]:
+    """The families that nothing but a gate of ours has tracked: it drops some TCP flows in front of all replies."""
+    for chain in ruleset.chains.values():
+        if not _is_ours(chain.name):
+            continue
+        asks = [
+            any(isinstance(step, Within) and step.field == "ct_direction" for step in one.steps) for one in chain.rules
+        ]
+        early = chain.rules[: asks.index(True)] if True in asks else ()
+        if any(step == Verdict("drop") for rule in early for step in rule.steps):
+            yield from (one for one in FAMILIES if chain.name.family in ("inet", "ip" if one == 4 else "ip6"))
 
 
 def gate_format(ruleset: Ruleset) -> Literal["nft", "iptables"] | None:

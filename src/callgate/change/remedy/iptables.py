@@ -51,7 +51,11 @@ anew() {{
 }}
 file_of() {{ case "$1" in ip6*) printf %s "$2/gate.v6" ;; *) printf %s "$2/gate.v4" ;; esac; }}
 
-into() {{ anew "$1" "$2" | "$1-restore" -w --noflush && leave "$1" "$(file_of "$1" "$2")"; }}
+# A file that cannot be read leaves what is there.
+into() {{
+    [ -r "$(file_of "$1" "$2")" ] || return 1
+    anew "$1" "$2" | "$1-restore" -w --noflush && leave "$1" "$(file_of "$1" "$2")"
+}}
 
 # Chains of an earlier run that the file does not have.
 leave() {{
@@ -197,12 +201,19 @@ def _dropping(gate: Gate, where: Where, family: Family) -> Iterator[str]:
         yield "-i lo -j RETURN"
     for name in gate.spared:
         yield f"-i {name} -j RETURN"
+    trusted = [f"-s {network} -j RETURN" for network in gate.trusted_of(family)]
+    drops = [drop for drop in gate.drops[where] if family in drop.families]
+    first = [drop for drop in gate.before_replies(where) if drop in drops and family in gate.untracked]
+    if first:
+        yield from trusted
+        for drop in first:
+            yield from _drops(drop)
     # Flows that this side began may go on; those that strangers began end here, however old they are.
     yield "-m conntrack --ctdir REPLY -j RETURN"
-    for network in gate.trusted_of(family):
-        yield f"-s {network} -j RETURN"
-    for drop in gate.drops[where]:
-        if family in drop.families:
+    if not first:
+        yield from trusted
+    for drop in drops:
+        if drop not in first:
             yield from _drops(drop)
 
 
@@ -309,7 +320,6 @@ def _made(texts: dict[Family, str], before: Ruleset, backends: dict[Family, Back
 
 def _functions(texts: dict[Family, str], made: Sequence[tuple[Family, str]]) -> str:
     """The shell functions; `made`: tables that were not there before, of the nf_tables back end."""
-    tools = [_TOOLS[family] for family in texts]
     stands = [
         f"{_TOOLS[family]} -w -t {table} -C {chain} -j {goal} 2>/dev/null"
         for family, text in texts.items()
@@ -332,7 +342,10 @@ def _functions(texts: dict[Family, str], made: Sequence[tuple[Family, str]]) -> 
         f"check() {{ {check}; }}",
         f"load() {{ {load}; }}",
         "unload() {",
-        f'    for tool in {" ".join(tools)}; do leave "$tool" /dev/null || return 1; done',
+        # Of both families, whichever an earlier remedy was about.
+        "    for tool in iptables ip6tables; do",
+        '        if command -v "$tool" >/dev/null 2>&1; then leave "$tool" /dev/null || return 1; fi',
+        "    done",
         *(f"{line} || :" for line in tidy),
         "}",
         f"loaded() {{ {' && '.join(stands)}; }}",

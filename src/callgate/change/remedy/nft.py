@@ -65,7 +65,7 @@ def recipe(target: Target, needs: tuple[Need, ...]) -> Recipe:
         f"ExecReload={load}",
     )
     work = Work(
-        tools=("nft",),
+        tools=("nft", "awk"),
         files=(_FILE,),
         commands=commands,
         functions=_functions(text, tuple(inserted), closing=closing),
@@ -178,7 +178,7 @@ write_gate() {{ gate_text >"$1/{_FILE}"; }}
 
 # Rules of an earlier run in others' chains, as commands that take them out.
 marked() {{
-    nft -a -t list ruleset | awk '
+    {{ nft -a -t list ruleset 2>/dev/null || nft -a list ruleset; }} | awk '
         /^table / {{ family = $2; table = $3 }}
         /^\tchain / {{ chain = $2 }}
         / comment "{MARK}" # handle [0-9]+$/ {{
@@ -191,8 +191,10 @@ earlier_run() {{
     marked
     if nft list table inet {TABLE} >/dev/null 2>&1; then echo 'delete table inet {TABLE}'; fi
 }}
-check() {{ {{ earlier_run; cat "$1/{_FILE}"; }} | nft -c -f -; }}
-load() {{ {{ earlier_run; cat "$1/{_FILE}"; }} | nft -f -; }}
+# A file that cannot be read leaves what is there.
+both() {{ new=$(cat "$1/{_FILE}") && {{ earlier_run; printf '%s\n' "$new"; }}; }}
+check() {{ rules=$(both "$1") && printf '%s\n' "$rules" | nft -c -f -; }}
+load() {{ rules=$(both "$1") && printf '%s\n' "$rules" | nft -f -; }}
 unload() {{ earlier_run | nft -f -; }}
 loaded() {{ {" && ".join(present)}; }}
 """

@@ -83,12 +83,19 @@ def _bodies(gate: Gate, where: Where) -> Iterator[Body]:
         yield came_in_by(["lo"]), ACCEPT
     if gate.spared:
         yield came_in_by(gate.spared), ACCEPT
+    trusted = [(in_set(family, "saddr", _set(family)), ACCEPT) for family in _with_sets(gate)]
+    first = gate.before_replies(where)
+    if first:
+        yield from trusted
+        for drop in first:
+            yield from _dropping(drop)
     # Flows that this side began may go on; those that strangers began end here, however old they are.
     yield A_REPLY, ACCEPT
-    for family in _with_sets(gate):
-        yield in_set(family, "saddr", _set(family)), ACCEPT
+    if not first:
+        yield from trusted
     for drop in gate.drops[where]:
-        yield from _dropping(drop)
+        if drop not in first:
+            yield from _dropping(drop)
 
 
 def _dropping(drop: Drop) -> Iterator[Body]:

@@ -16,6 +16,7 @@ from callgate.change.remedy.lasting import lasting_needs
 from callgate.change.remedy.need import Need
 from callgate.change.remedy.proof import prove
 from callgate.change.remedy.recipe import Format, Recipe, Refused
+from callgate.change.remedy.untracked import unanswerable
 from callgate.errors import NotDetermined
 
 _GATES: Final[tuple[Format, ...]] = ("nft", "iptables")
@@ -41,6 +42,8 @@ def remedy(target: Target, form: Format, services: Sequence[Service] | None = No
     found = lasting_needs(target, services)
     if not found:
         return None
+    if cut_off := tuple(unanswerable(target, found)):
+        raise Refused("\n".join(("no effective remedy in any format:", *dict.fromkeys(cut_off))))
     bare, found = _bare(target, form, found)
     recipe = _format(form)(bare, found)
     proof = prove(target, recipe, services)

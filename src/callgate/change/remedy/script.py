@@ -9,7 +9,7 @@ from typing import Final
 
 from callgate.audit.target import Target
 from callgate.change.remedy.need import Need
-from callgate.change.remedy.recipe import Format
+from callgate.change.remedy.recipe import Format, Refused
 from callgate.report.visible import one_line
 
 UNIT: Final = "callgate-gate.service"
@@ -84,9 +84,16 @@ reload_units() {
     systemctl daemon-reload || return 1
 }
 
+# Two runs at once would undo each other: the second waits. The lock goes with the process, and leaves nothing.
+alone() {
+    command -v flock >/dev/null 2>&1 || return 0
+    exec 9</etc
+    flock -w 60 9 || fail 'another run has not ended; nothing was changed'
+}
+
 # What was there before comes back: the gate of an earlier run, or none.
 undo() {
-    trap '' HUP INT TERM
+    trap '' HUP INT TERM PIPE
     printf 'callgate: undoing what was begun\\n' >&2
     if [ -n "$$earlier" ]; then load "$$gate" >/dev/null; else unload >/dev/null; fi
     rm -rf "$$stage"
@@ -106,10 +113,12 @@ remove_files() {
 
 apply() {
     ready
+    alone
     earlier=
     if [ -f "$$unit" ]; then earlier=yes; fi
     for file in $files; do if [ ! -f "$$file" ]; then earlier=; fi; done
-    trap 'undo; exit 1' HUP INT TERM
+    # PIPE is how a lost connection shows where there is no terminal.
+    trap 'undo; exit 1' HUP INT TERM PIPE
     rm -rf "$$stage"
     mkdir -p "$$gate" && mkdir "$$stage" && write_gate "$$stage" && write_unit >"$$stage/unit" ||
         broken "$$gate cannot be written"
@@ -129,7 +138,7 @@ apply() {
         printf 'callgate: there is no systemd here: have %s loaded at boot by other means\\n' "$$gate" >&2
     fi
     rm -rf "$$stage"
-    trap - HUP INT TERM
+    trap '' HUP INT TERM PIPE
     say 'applied'
 }
 
@@ -142,6 +151,9 @@ place_files() {
 
 rollback() {
     ready
+    alone
+    # Half of it would be the gate back after a boot: once begun it goes to its end, whoever listens.
+    trap '' HUP INT TERM PIPE
     say "$unloading"
     unload || fail 'the rules cannot be taken out'
     say "removing $$gate and $$unit"
@@ -255,5 +267,6 @@ def comment(text: str) -> str:
 
 def here(name: str, text: str) -> str:
     """A shell function that prints the text as it is. The text's own lines never end it: they are generated."""
-    assert _END not in text
+    if _END in text.split("\n"):
+        raise Refused(f"a line of {name} would be {_END}")
     return f"{name}() {{\ncat <<'{_END}'\n{text}{_END}\n}}\n"

@@ -82,7 +82,7 @@ LINES
 }
 
 undo() {
-  trap '' HUP INT TERM
+  trap '' HUP INT TERM PIPE
   complain "undoing what was done"
   rollback
   exit 1
@@ -99,12 +99,14 @@ main() {
   esac
   case $1 in
     apply)
-      trap undo HUP INT TERM
+      trap undo HUP INT TERM PIPE
       forward put || undo
-      trap - HUP INT TERM
+      trap '' HUP INT TERM PIPE
       end_flows
       say "applied" ;;
-    rollback) rollback || exit 1 ;;
+    rollback)
+      trap '' HUP INT TERM PIPE
+      rollback || exit 1 ;;
     status)
       lacking=0
       forward tell

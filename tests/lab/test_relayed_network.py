@@ -344,11 +344,13 @@ def test_a_stopped_sshd_is_told_with_what_ssh_says(lab: Lab) -> None:
 def test_nothing_stays_on_the_vantage_however_the_work_ends(echoing: Lab, how: str) -> None:
     before = processes(echoing.stranger)
 
-    async def phone(standing: Callable[[], None]) -> None:
+    async def phone(standing: Callable[[], None], counted: asyncio.Event) -> None:
         async with relay_on(echoing.stranger) as network:
             await network.connect(TransportAddress(ip_address("203.0.113.10"), 2000), within=5)
             sock = await network.datagrams(toward=TransportAddress(ip_address("203.0.113.10"), 4000))
             standing()
+            if how == "left":
+                await counted.wait()  # else the relay may have ended before anybody looks
             if how == "killed":
                 assert network._process is not None
                 for pid in _members(network._process.pid):
@@ -357,11 +359,12 @@ def test_nothing_stays_on_the_vantage_however_the_work_ends(echoing: Lab, how: s
                 await sock.receive()
 
     async def work() -> None:
-        standing = asyncio.Event()
-        task = asyncio.create_task(phone(standing.set))
+        standing, counted = asyncio.Event(), asyncio.Event()
+        task = asyncio.create_task(phone(standing.set, counted))
         await standing.wait()
         if how != "killed":
             assert len(processes(echoing.stranger)) == len(before) + 1
+        counted.set()
         if how == "cancelled":
             task.cancel()
         await asyncio.wait([task])

@@ -44,7 +44,7 @@ STORIES = {
     ),
     "regression": Story("nft insert rule inet lab input tcp dport 2000 accept", "nft -f /etc/nftables.conf"),
     "phones locked out": Story("nft insert rule inet lab trusted tcp dport 2000 drop", "nft -f /etc/nftables.conf"),
-    "auditor locked out": Story("nft insert rule inet lab input tcp dport 22 drop", "nft -f /etc/nftables.conf", 8),
+    "auditor locked out": Story("nft insert rule inet lab input tcp dport 22 drop", "nft -f /etc/nftables.conf", 20),
 }
 
 

@@ -177,7 +177,11 @@ def test_a_change_that_locks_phones_out_is_rolled_back(told: dict[str, Told]) ->
 def test_a_change_that_locks_the_auditor_out_is_healed_by_the_timer_on_the_host(told: dict[str, Told]) -> None:
     out = told["auditor locked out"]
     assert (out.code, out.after) == (1, out.before), out.said
-    assert out.said[0].strip().startswith("the change locked this auditor out: ssh://pbx: cannot be reached")
+    # The connection that was frozen may go on once the timer has healed the host, before a new one is given up.
+    no_answer = "ssh://pbx did not answer until its timer had rolled the change back"
+    assert (
+        out.said[0].strip().startswith(("the change locked this auditor out: ssh://pbx: cannot be reached", no_answer))
+    )
     assert out.steps["roll back", "done"]["reason"] == "nobody confirmed the change in time"
     assert out.said[-1].endswith(PROVEN)
     assert out.left == []

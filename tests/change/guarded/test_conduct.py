@@ -26,6 +26,7 @@ from tests.change.guarded.host_by_script import (
 )
 
 from callgate.change.guarded.journal import Entry, read_journal
+from callgate.change.guarded.report import TIMER
 from callgate.errors import CollectionError, EvidenceError
 from callgate.evidence.bundle import Bundle, read_bundle
 from callgate.report.outcome import AuditReport, Verdict
@@ -167,6 +168,15 @@ def test_a_timer_that_was_faster_than_the_first_look_is_not_taken_for_the_change
     ending = guarded(host, tmp_path / "j").run()
     assert (ending.code, ending.reasons[0]) == (3, "nobody confirmed")
     assert host.asked.count("audit") == 1
+
+
+def test_an_answer_that_the_timer_set_free_is_a_lock_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(0, 100_000, 500))  # the apply command is answered only when 120 seconds are long over
+    monkeypatch.setattr("callgate.change.guarded.conduct.monotonic", lambda: float(next(clock)))
+    freed = says("rolled-back", f"reason {TIMER}", "apply.code 0")
+    ending = guarded(HostByScript([PROTECTED, PROTECTED], wait=[ARMED, freed]), tmp_path / "j").run()
+    assert (ending.code, ending.proven) == (1, True)
+    assert "did not answer until its timer had rolled the change back" in ending.reasons[0]
 
 
 def test_an_apply_that_failed_tells_what_it_said(tmp_path: Path) -> None:

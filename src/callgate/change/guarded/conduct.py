@@ -6,6 +6,7 @@ import json
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from time import monotonic
 from typing import Any, Final
 
 from callgate.audit.plan import AuditPlan
@@ -17,7 +18,7 @@ from callgate.change.guarded.guard import Guard
 from callgate.change.guarded.journal import Journal
 from callgate.change.guarded.judgement import judge
 from callgate.change.guarded.plan import ChangePlan
-from callgate.change.guarded.report import State
+from callgate.change.guarded.report import TIMER, State
 from callgate.change.guarded.undoing import Identity, Undoing
 from callgate.change.snapshot import target_of
 from callgate.errors import CallgateError, CollectionError
@@ -169,6 +170,7 @@ class GuardedChange:
         """Apply, and look whether a new connection still finds its way: the answer itself may come by an old one."""
         self._note("apply", "begun")
         self._may_be_applied = True
+        asked = monotonic()
         report = None
         try:
             report = self.guard.apply(self.plan)
@@ -185,6 +187,10 @@ class GuardedChange:
             self._note("apply", "done", **told)
             return
         self._note("apply", "failed", guard=report.state, reason=report.reason, **told)
+        if report.apply_code == 0 and report.reason == TIMER and monotonic() - asked >= self.plan.confirm_within:
+            # A connection that the change froze goes on, where it does, when the timer has healed the host.
+            words = "did not answer until its timer had rolled the change back, as when a change locks the auditor out"
+            raise _Stop(UNDONE, (f"{self.connection.key} {words}",))
         why = report.reason or f"the guard says {report.state}"
         raise _Stop(
             UNKNOWN if report.apply_code == 0 else UNDONE, (why, *report.apply_output.strip().splitlines()[-3:])

@@ -13,6 +13,8 @@ OUTPUT_LIMIT: Final = 1 << 20
 _MARK: Final = "@guard "
 _TEXTS: Final = ("note", "log", "apply.out", "rollback.out")
 _NUMBERS: Final = ("remaining", "apply.code", "rollback.code")
+TIMER: Final = "nobody confirmed the change in time"
+"""Why the guard rolled back, where its timer did (guard.sh)."""
 
 
 class State(StrEnum):

@@ -245,3 +245,11 @@ def test_firewalld_forgets_what_was_set_at_runtime_only() -> None:
     bound = target_of(read_bundle(HOSTS / "ans-D-after"), SITE)
     assert verdicts(bound) == "E E E S E"
     assert "eth1 is in firewalld's zone trusted now" in judged("PER-01", bound)[1]
+
+
+@pytest.mark.usefixtures("unloadable")
+def test_unit_that_starts_without_its_file_is_said_to_load_nothing() -> None:
+    without = host({name: None for name in BOOTING_HOST if name.startswith("etc/")} | unit_states("nftables"))
+    verdict, message = judged("PER-03", without)
+    assert verdict is F
+    assert "nftables.service starts at boot, but /etc/nftables.conf is not there" in message

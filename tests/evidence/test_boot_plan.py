@@ -55,7 +55,7 @@ def test_a_host_without_boot_files_loads_nothing() -> None:
     plan = collected({})
     assert plan.told
     assert plan.loaders == ()
-    assert plan.others == plan.conflicts == plan.findings == ()
+    assert plan.others == plan.conflicts == plan.findings == plan.missing == ()
 
 
 def test_a_bundle_made_by_hand_without_boot_files_tells_nothing() -> None:
@@ -84,7 +84,7 @@ def test_every_manager_is_known_by_its_files_and_its_unit() -> None:
         assert loader.unit == f"{unit}.service"
         assert set(loader.files) == set(files)
         assert not loader.assumed
-        assert plan.findings == plan.others == ()
+        assert plan.findings == plan.missing == plan.others == ()
         assert loading(collected(files)) == [], name
         assert [loader.enabled for loader in collected(files).loaders] == [False], name
 

@@ -298,7 +298,7 @@ def test_reboot_keeps_the_remedy(lab: Lab, name: str, form: Literal["nft", "ipta
     later = target_of(collect(testinfra.get_host(host_uri(pbx.uri))), PLAN)
     assert needs(later) == ()
     plan = boot_plan(later.evidence)
-    assert (plan.others, plan.conflicts, plan.findings) == ((), (), ())
+    assert (plan.others, plan.conflicts, plan.findings, plan.missing) == ((), (), (), ())
     assert [loader.name for loader in plan.loaders if loader.enabled][-1] == "callgate"
 
 

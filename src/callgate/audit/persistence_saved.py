@@ -47,17 +47,13 @@ def loading(target: Target) -> Loading:
     """Whether what is saved loads, for both families. Raises NotDetermined where that is not told."""
     plan = told_plan(target.evidence)
     saved = [loader for loader in plan.loaders if loader.enabled is not False and loader.files]
-    if not saved and not _without_file(plan):
+    if not saved and not plan.missing:
         return Loading(skipped="no manager that starts at boot has saved rules")
-    result = Loading(wrong=_without_file(plan))
+    result = Loading(wrong=list(plan.missing))
     booted = after_boot(target)
     result.wrong += booted.failures
     result.wrong += _one_family(target, booted)
     return result
-
-
-def _without_file(plan: BootPlan) -> list[str]:
-    return [said for said in plan.findings if said.endswith("is not there")]
 
 
 def _one_family(target: Target, booted: Booted) -> list[str]:
@@ -91,8 +87,7 @@ def starting(target: Target) -> Starting:
     """Whether what holds the rules starts at boot and works as it should. Raises EvidenceError for damaged evidence."""
     plan = told_plan(target.evidence)
     policy = target.evidence.policy
-    wrong = [said for said in plan.findings if not said.endswith("is not there")]
-    wrong += plan.conflicts
+    wrong = [*plan.findings, *plan.conflicts]
     wrong += [said for loader in plan.loaders if (said := _runs_but_does_not_start(loader, plan, policy))]
     filtering = [family for family in FAMILIES if family in families_of(target.evidence) and filters(policy, family)]
     open_questions = [loader.because for loader in plan.loaders if loader.enabled is None]

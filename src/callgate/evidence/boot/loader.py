@@ -52,6 +52,8 @@ class BootPlan:
     """Managers that undo each other's rules while nothing says which comes last, in words."""
     findings: tuple[str, ...] = ()
     """What is plainly wrong with how they start, in words: a testing mode, a unit that is stopped."""
+    missing: tuple[str, ...] = ()
+    """Files that a unit loads and that are not there, in words."""
     notes: tuple[str, ...] = ()
     """What reading it took for granted."""
     owners: Mapping[str, bool | None] = field(default_factory=dict)

@@ -49,6 +49,7 @@ def boot_plan(evidence: Evidence) -> BootPlan:
     loaders: dict[LoaderName, BootLoader] = {}
     others: list[str] = []
     findings: list[str] = []
+    missing: list[str] = []
     notes: list[str] = []
     for name in LOADERS:
         found = FOUND[name](files)
@@ -65,7 +66,7 @@ def boot_plan(evidence: Evidence) -> BootPlan:
                 others.append(f"OpenRC starts {unit.name}: which files its script loads is not weighed")
             others += _changed(evidence, loader)
         if loader.enabled and found.missing:
-            findings.append(f"{loader.unit} starts at boot, but {found.missing} is not there")
+            missing.append(f"{loader.unit} starts at boot, but {found.missing} is not there")
         notes += found.notes
         findings += _found_wrong(loader, found, unit, units)
         if loader.assumed:
@@ -77,6 +78,7 @@ def boot_plan(evidence: Evidence) -> BootPlan:
         others=tuple(dict.fromkeys(others)),
         conflicts=conflicts(all_loaders),
         findings=tuple(findings),
+        missing=tuple(missing),
         notes=tuple(notes),
         owners={owner: _starts(units, names) for owner, names in OWNERS.items()},
         forwarding=forwarding_at_boot(bundle, ufw="ufw" in loaders and loaders["ufw"].enabled is not False),
